@@ -1,0 +1,42 @@
+"""Passwords: argon2id hashes, and the few rules that make a password hard to guess."""
+
+from __future__ import annotations
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+SHORTEST, LONGEST = 12, 256
+_HASHER = PasswordHasher()
+# Verified when nobody has the name that was typed, so that the answer takes as long either way.
+_NOBODY = _HASHER.hash("nobody has this password")
+_COMMON = frozenset({"password", "passwort", "123456789012", "qwertyuiop", "letmein", "administrator", "lettermill", "welcome", "iloveyou"})
+
+
+def hash_password(password: str) -> str:
+    """Return the argon2id hash of a password."""
+    return _HASHER.hash(password)
+
+
+def is_right(stored: str, password: str) -> bool:
+    """Whether the password belongs to the stored hash; an empty hash belongs to none, in the same time."""
+    try:
+        return _HASHER.verify(stored or _NOBODY, password[:LONGEST]) and bool(stored)
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+
+
+def problem_with(password: str, *about: str) -> str:
+    """Return what is wrong with a new password, in words that say what to do, or the empty text.
+
+    ``about``: the person's own names and addresses, which the password must not be made of.
+    """
+    if len(password) < SHORTEST:
+        return f"Use {SHORTEST} characters or more. A few words in a row are easy to keep in mind."
+    if len(password) > LONGEST:
+        return f"Use {LONGEST} characters or fewer."
+    plain = password.lower().strip("0123456789!?.- ")
+    if plain in _COMMON or len(set(password)) < 5:
+        return "This password is among the first that are tried. Choose another one."
+    if any(len(word) > 3 and plain == word.lower() for word in about):
+        return "Do not use your own name or address as the password."
+    return ""

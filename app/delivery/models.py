@@ -1,0 +1,245 @@
+"""The ledger (architecture.md "Delivery"): sendings, recipients, batches, slots; and the servers that mail goes through."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, BigId, LongBinary, LongText, Owned, UTCDateTime, exact, utcnow
+
+
+class DeliveryServer(Base):
+    """A mail server that we hand mail to (settings.md 3). The password and the DKIM key are sealed by app/settings/secrets."""
+
+    __tablename__ = "delivery_servers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(120), unique=True)
+    enabled: Mapped[bool] = mapped_column(default=True)
+    is_default: Mapped[bool] = mapped_column(default=False)
+    # An administrator says that this host may be a private address; the built-in test mailbox is.
+    internal: Mapped[bool] = mapped_column(default=False)
+    is_test_mailbox: Mapped[bool] = mapped_column(default=False)
+    host: Mapped[str] = mapped_column(sa.String(255))
+    port: Mapped[int] = mapped_column(default=587)
+    # none | starttls | tls
+    security: Mapped[str] = mapped_column(sa.String(8), default="starttls")
+    verify_certificate: Mapped[bool] = mapped_column(default=True)
+    timeout_s: Mapped[int] = mapped_column(default=10)
+    username: Mapped[str] = mapped_column(sa.String(255), default="")
+    password_sealed: Mapped[str] = mapped_column(sa.Text, default="")
+    connections: Mapped[int] = mapped_column(default=8)
+    messages_per_connection: Mapped[int | None] = mapped_column()
+    per_second: Mapped[int | None] = mapped_column()
+    per_minute: Mapped[int | None] = mapped_column()
+    per_hour: Mapped[int | None] = mapped_column()
+    per_day: Mapped[int | None] = mapped_column()
+    dkim_domain: Mapped[str] = mapped_column(sa.String(253), default="")
+    dkim_selector: Mapped[str] = mapped_column(sa.String(63), default="")
+    dkim_kind: Mapped[str] = mapped_column(sa.String(8), default="")
+    dkim_key_sealed: Mapped[str] = mapped_column(sa.Text, default="")
+    link_domain: Mapped[str] = mapped_column(sa.String(253), default="")
+    open_domain: Mapped[str] = mapped_column(sa.String(253), default="")
+    # A domain, or a full address that is then used as it is.
+    mfrom: Mapped[str] = mapped_column(sa.String(254), default="")
+    enforced_from: Mapped[str] = mapped_column(sa.String(254), default="")
+    list_sender_as_mfrom: Mapped[bool] = mapped_column(default=False)
+    list_sender_as_from: Mapped[bool] = mapped_column(default=False)
+    # Rises with each save; senders rebuild their transport when it differs.
+    revision: Mapped[int] = mapped_column(default=1)
+    last_test_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_test_passed: Mapped[bool | None] = mapped_column()
+    # When the DKIM record was last seen in DNS and matched the key.
+    dns_seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
+class Sending(Owned, Base):
+    """One run of something that is sent: a campaign's run, a test-send, a stream of transactional or system mail.
+
+    ``state``: freezing | sending | paused | finished | cancelled. ``epoch`` rises with each change of state; an intent written
+    under an older epoch is refused by the database. ``content`` is frozen with the sending: what was approved is what goes.
+    """
+
+    __tablename__ = "sendings"
+    __table_args__ = (sa.Index("ix_sendings_state_id", "state", "id"), sa.Index("ix_sendings_campaign_id", "campaign_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # campaign | test | transactional
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    campaign_id: Mapped[int | None] = mapped_column(sa.ForeignKey("campaigns.id"))
+    state: Mapped[str] = mapped_column(sa.String(12), default="freezing")
+    epoch: Mapped[int] = mapped_column(default=1)
+    delivery_server_id: Mapped[int | None] = mapped_column(sa.ForeignKey("delivery_servers.id"))
+    channel: Mapped[str] = mapped_column(sa.String(40), default="smtp")
+    # retry | park: what becomes of a recipient in doubt.
+    in_doubt_policy: Mapped[str] = mapped_column(sa.String(8), default="retry")
+    # The domain of Message-IDs, so that a resend carries the same one.
+    message_id_domain: Mapped[str] = mapped_column(sa.String(253), default="")
+    content: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    content_hash: Mapped[str] = mapped_column(exact(64), default="")
+    list_ids: Mapped[list[int]] = mapped_column(sa.JSON, default=list)
+    # Where the freeze goes on: the list in hand and the last subscriber taken from it.
+    freeze_list: Mapped[int] = mapped_column(default=0)
+    freeze_after: Mapped[int] = mapped_column(BigId, default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    opens: Mapped[int] = mapped_column(default=0)
+    clicks: Mapped[int] = mapped_column(default=0)
+    opened: Mapped[int] = mapped_column(default=0)
+    clicked: Mapped[int] = mapped_column(default=0)
+    unsubscribed: Mapped[int] = mapped_column(default=0)
+    web_views: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Recipient(Base):
+    """One row for each recipient of a sending: the ledger. Never deleted by a sweeper; ends in exactly one final state."""
+
+    __tablename__ = "recipients"
+    __table_args__ = (
+        sa.UniqueConstraint("sending_id", "kind", "dedupe_key"),
+        sa.Index("ix_recipients_subscriber_id", "subscriber_id"),
+        sa.Index("ix_recipients_retry", "state", "next_at"),
+    )
+
+    sending_id: Mapped[int] = mapped_column(sa.ForeignKey("sendings.id"), primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # 0 recipient, 1 seed (app.delivery.ledger.KINDS)
+    kind: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    dedupe_key: Mapped[str] = mapped_column(exact(254))
+    email: Mapped[str] = mapped_column(exact(254))
+    subscriber_id: Mapped[int | None] = mapped_column(BigId)
+    list_id: Mapped[int | None] = mapped_column()
+    # app.delivery.ledger.State: pending, inflight, sent, failed, skipped, in_doubt
+    state: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    reason: Mapped[str] = mapped_column(sa.String(24), default="")
+    attempts: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    # Only of rows that wait for another try: the index on it stays as small as what waits.
+    next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The claim that the row is in flight under; an outcome of an older claim finds no row.
+    claim: Mapped[str | None] = mapped_column(exact(32))
+    slot_id: Mapped[int | None] = mapped_column()
+    code: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    enhanced: Mapped[str | None] = mapped_column(sa.String(12))
+    reply: Mapped[str | None] = mapped_column(sa.String(300))
+    settled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    opened_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    clicked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    unsubscribed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The subscriber's values as they were mailed, where the settings keep them.
+    snapshot: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+
+
+class Batch(Base):
+    """A range of positions of one sending: what a sender claims. Its counters are kept in the outcome's transaction."""
+
+    __tablename__ = "batches"
+    __table_args__ = (sa.UniqueConstraint("sending_id", "first"), sa.Index("ix_batches_state", "state", "sending_id", "first"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    sending_id: Mapped[int] = mapped_column(sa.ForeignKey("sendings.id"))
+    first: Mapped[int] = mapped_column()
+    last: Mapped[int] = mapped_column()
+    pacing_group: Mapped[str] = mapped_column(sa.String(64), default="")
+    # waiting | claimed | done (every row was tried once; retries are claimed by row)
+    state: Mapped[str] = mapped_column(sa.String(8), default="waiting")
+    # The next position that has not been tried; a claim that died goes on here.
+    cursor: Mapped[int] = mapped_column(default=0)
+    claim: Mapped[str | None] = mapped_column(exact(32))
+    slot_id: Mapped[int | None] = mapped_column(index=True)
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    sent: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    skipped: Mapped[int] = mapped_column(default=0)
+    in_doubt: Mapped[int] = mapped_column(default=0)
+    waiting: Mapped[int] = mapped_column(default=0)
+
+
+class Slot(Base):
+    """A sender's journal: whoever holds its lock has proof that nobody else sends under it."""
+
+    __tablename__ = "slots"
+    __table_args__ = (sa.UniqueConstraint("directory", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # The random id of the journal directory: two machines never mistake each other's files for their own.
+    directory: Mapped[str] = mapped_column(exact(36))
+    name: Mapped[str] = mapped_column(exact(64))
+    process: Mapped[str] = mapped_column(sa.String(100), default="")
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
+class Link(Base):
+    """A tracked link of a sending, found by its number: a redirect target is never read from an address."""
+
+    __tablename__ = "links"
+
+    sending_id: Mapped[int] = mapped_column(sa.ForeignKey("sendings.id"), primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    url: Mapped[str] = mapped_column(sa.Text)
+    label: Mapped[str] = mapped_column(sa.String(200), default="")
+    clicks: Mapped[int] = mapped_column(default=0)
+    clicked: Mapped[int] = mapped_column(default=0)
+
+
+class TrackingEvent(Base):
+    """A raw open, click, web view or unsubscribe; the verdict on it (human or machine) can be revised."""
+
+    __tablename__ = "tracking_events"
+    __table_args__ = (sa.Index("ix_tracking_events_sending", "sending_id", "at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    sending_id: Mapped[int] = mapped_column()
+    position: Mapped[int] = mapped_column()
+    # open | click | view | unsubscribe
+    kind: Mapped[str] = mapped_column(sa.String(12))
+    link: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    machine: Mapped[bool] = mapped_column(default=False)
+    address: Mapped[str] = mapped_column(sa.String(45), default="")
+    user_agent: Mapped[str] = mapped_column(sa.String(300), default="")
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class TestMail(Base):
+    """A mail that arrived in the built-in test mailbox: exactly the bytes that a real server would have got."""
+
+    __tablename__ = "test_mails"
+    __test__ = False
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    mfrom: Mapped[str] = mapped_column(sa.String(320))
+    rcpt_to: Mapped[str] = mapped_column(sa.String(320))
+    subject: Mapped[str] = mapped_column(sa.String(500), default="")
+    sender: Mapped[str] = mapped_column(sa.String(320), default="")
+    source: Mapped[bytes] = mapped_column(LongBinary)
+    size_bytes: Mapped[int] = mapped_column(default=0)
+    seen: Mapped[bool] = mapped_column(default=False)
+    # What the mail is about, where its return path carries our token.
+    sending_id: Mapped[int | None] = mapped_column(index=True)
+    position: Mapped[int | None] = mapped_column()
+    arrived_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
+class Notice(Base):
+    """The platform's own mail (reset links, confirmations): written with the change that caused it, sent by a job, never twice."""
+
+    __tablename__ = "notices"
+    __table_args__ = (sa.Index("ix_notices_state", "state", "next_at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    recipient: Mapped[str] = mapped_column(exact(254))
+    subject: Mapped[str] = mapped_column(sa.String(500))
+    html: Mapped[str] = mapped_column(LongText, default="")
+    plain: Mapped[str] = mapped_column(LongText)
+    # waiting | sending | sent | failed
+    state: Mapped[str] = mapped_column(sa.String(8), default="waiting")
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    reply: Mapped[str] = mapped_column(sa.String(300), default="")
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

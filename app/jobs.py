@@ -1,0 +1,73 @@
+"""The jobs that exist, and the one way to ask for them.
+
+RQ is a doorbell, never the ledger: a job carries integers only, leaves after the commit of the work that it will read, and is
+harmless twice. If Redis is away when the bell should ring, the sweep rings it again within seconds (workers/sweep.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from redis import Redis, RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
+
+QUEUES = ("transactional", "delivery", "inbound", "imports", "maintenance")
+TIMEOUT_S = 900
+_WAITING = "lettermill.jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A kind of work, by name, and the queue whose worker does it."""
+
+    name: str
+    queue: str
+
+
+SEND = Job("send", queue="delivery")
+FREEZE = Job("freeze", queue="delivery")
+SEND_TEST = Job("send_test", queue="transactional")
+SEND_NOTICES = Job("send_notices", queue="transactional")
+RUN_IMPORT = Job("run_import", queue="imports")
+ERASE_PLUGIN = Job("erase_plugin", queue="maintenance")
+TELL_PLUGINS = Job("tell_plugins", queue="maintenance")
+
+CATALOGUE: tuple[Job, ...] = (SEND, FREEZE, SEND_TEST, SEND_NOTICES, RUN_IMPORT, ERASE_PLUGIN, TELL_PLUGINS)
+
+
+class Jobs:
+    """Asks for jobs, but only once the work they will read is committed."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def after_commit(self, session: Session, job: Job, **ids: int) -> None:
+        """Ring for a job when the session's transaction commits; a rollback forgets it."""
+        session.info.setdefault(_WAITING, []).append((self, job, ids))
+
+    def ring(self, job: Job, **ids: int) -> bool:
+        """Ring now; return whether Redis took it. The same job with the same numbers waits at most once in its queue."""
+        queue = Queue(job.queue, connection=self._redis, serializer=JSONSerializer)
+        try:
+            queue.enqueue("workers.runtime.perform", job.name, ids, job_timeout=TIMEOUT_S, result_ttl=0, failure_ttl=86400)
+        except RedisError:
+            log.warning("the bell could not be rung; the sweep will", extra={"job": job.name, **ids})
+            return False
+        return True
+
+
+@event.listens_for(Session, "after_commit")
+def _ring_waiting(session: Session) -> None:
+    for jobs, job, ids in session.info.pop(_WAITING, []):
+        jobs.ring(job, **ids)
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _forget_waiting(session: Session, _previous: object) -> None:
+    session.info.pop(_WAITING, None)

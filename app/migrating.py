@@ -1,0 +1,55 @@
+"""Bringing the database to this version: looked at first, backed up where there is something to lose, then migrated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import flask_migrate
+import sqlalchemy as sa
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Engine
+
+from app import backup
+from app.config import Config
+from app.db import check_server, reading
+
+FOLDER = Path(__file__).parent.parent / "migrations"
+
+
+def upgrade(config: Config, engine: Engine) -> Iterator[str]:
+    """Migrate if a migration is due; yield a line a person may read for each thing done."""
+    name = check_server(engine)
+    found, wanted = revision(engine), head()
+    if found == wanted:
+        yield f"{name}: the database is up to date."
+        return
+    if found is not None:
+        yield f"Backed up to {backup.backup(config, engine, backup.default_target(config, label='before-upgrade'))}"
+    flask_migrate.upgrade()
+    yield f"{name}: the database is at {wanted}."
+
+
+def revision(engine: Engine) -> str | None:
+    """Return the revision that the database is at, None for an empty one."""
+    with reading(), engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """Return the revision that this version of the house wants."""
+    settings = AlembicConfig()
+    settings.set_main_option("script_location", str(FOLDER))
+    return str(ScriptDirectory.from_config(settings).get_current_head())
+
+
+def is_due(engine: Engine) -> bool:
+    """Whether pages and workers would meet a database of another version."""
+    return revision(engine) != head()
+
+
+def is_empty(engine: Engine) -> bool:
+    """Whether the database holds no table at all."""
+    return not sa.inspect(engine).get_table_names()

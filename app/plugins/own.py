@@ -1,0 +1,187 @@
+"""What belongs to one plug-in, and how it reaches it: settings, campaign options, data, tables, keys, files, a log.
+
+All of it stands under the plug-in's name, which is why the platform can count and erase it without the plug-in's help.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import sqlalchemy as sa
+from redis import Redis
+from sqlalchemy.engine import Connection, Engine
+
+from app.db import reading, writing
+from app.plugins.models import PluginDatum, PluginState
+
+if TYPE_CHECKING:
+    from app.settings.store import Settings, SettingsStore
+
+Section = TypeVar("Section")
+
+DATA: sa.Table = PluginDatum.__table__  # type: ignore[assignment]
+STATES: sa.Table = PluginState.__table__  # type: ignore[assignment]
+INSTANCE = "instance"
+
+
+class PluginSilenced(RuntimeError):
+    """The plug-in is disabled or being erased: it may write nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What plug-ins stand on: the connections of the house, its settings, and the folder of its data."""
+
+    engine: Engine
+    redis: Redis
+    settings: SettingsStore
+    data: Path
+
+    def files_of(self, plugin: str) -> Path:
+        """Return the folder of a plug-in's files, whether it exists or not."""
+        return self.data / "plugins" / plugin
+
+
+def settings_prefix(plugin: str) -> str:
+    """Return what the names of all of a plug-in's sections begin with."""
+    return f"plugin.{plugin}."
+
+
+def tables_prefix(plugin: str) -> str:
+    """Return what the names of all of a plug-in's tables begin with."""
+    return f"plugin_{plugin}_"
+
+
+def keys_prefix(plugin: str) -> str:
+    """Return what all of a plug-in's Redis keys begin with."""
+    return f"plugin:{plugin}:"
+
+
+def option_scope(campaign_id: int) -> str:
+    """Return the scope under which the options of a campaign are stored."""
+    return f"campaign:{campaign_id}"
+
+
+class Readings:
+    """The settings as one unit of work sees them: each scope is read once, at its first use."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._read: dict[str, Settings] = {}
+
+    def of(self, scope: str) -> Settings:
+        """Return the values of one scope."""
+        if scope not in self._read:
+            with reading():
+                self._read[scope] = self._ground.settings.load(scope)
+        return self._read[scope]
+
+
+class OwnData:
+    """Values that a plug-in keeps by key (at most 128 characters), as JSON."""
+
+    def __init__(self, plugin: str, engine: Engine) -> None:
+        self._plugin, self._engine = plugin, engine
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of ``key``, or ``default``."""
+        with reading(), self._engine.connect() as connection:
+            row = connection.execute(sa.select(DATA.c.value).where(*self._at(key))).first()
+        return default if row is None else row.value
+
+    def keys(self, start: str = "") -> list[str]:
+        """Return the keys that begin with ``start``, in order; at most 10,000."""
+        wanted = sa.select(DATA.c.key).where(DATA.c.plugin == self._plugin, DATA.c.key.startswith(start, autoescape=True))
+        with reading(), self._engine.connect() as connection:
+            return list(connection.scalars(wanted.order_by(DATA.c.key).limit(10_000)))
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep ``value`` under ``key``; raise PluginSilenced once the plug-in is no longer enabled or paused."""
+        with writing(self._engine) as connection:
+            refuse_if_silenced(connection, self._plugin)
+            if not connection.execute(sa.update(DATA).where(*self._at(key)).values(value=value)).rowcount:
+                connection.execute(sa.insert(DATA).values(plugin=self._plugin, key=key, value=value))
+
+    def delete(self, key: str) -> None:
+        """Forget ``key``; nothing happens where there is none."""
+        with writing(self._engine) as connection:
+            connection.execute(sa.delete(DATA).where(*self._at(key)))
+
+    def _at(self, key: str) -> tuple[sa.ColumnElement[bool], ...]:
+        return DATA.c.plugin == self._plugin, DATA.c.key == key
+
+
+def refuse_if_silenced(connection: Connection, plugin: str) -> None:
+    """Raise PluginSilenced unless the plug-in is enabled or paused; an erasure waits for the transaction that asked."""
+    # The shared lock is what an erasure's first step waits for: nothing is written behind its recount.
+    state = connection.scalar(sa.select(STATES.c.state).where(STATES.c.name == plugin).with_for_update(read=True))
+    if state not in {"enabled", "paused"}:
+        raise PluginSilenced(f"the plug-in {plugin} is not enabled: it may write nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Everything that belongs to one plug-in, for one unit of work."""
+
+    name: str
+    log: logging.Logger
+    _ground: Ground = field(repr=False)
+    _readings: Readings = field(repr=False)
+
+    def settings(self, section: type[Section]) -> Section:
+        """Return the values of one of the plug-in's sections, as they stood at the unit's first question."""
+        return self._readings.of(INSTANCE).get(section)
+
+    def options(self, section: type[Section], campaign_id: int | None) -> Section:
+        """Return what a campaign's author chose in one of the plug-in's campaign options; defaults for a campaign never saved."""
+        if campaign_id is None:
+            return section()
+        return self._readings.of(option_scope(campaign_id)).get(section)
+
+    @property
+    def data(self) -> OwnData:
+        """The values that the plug-in keeps."""
+        return OwnData(self.name, self._ground.engine)
+
+    @property
+    def folder(self) -> Path:
+        """The plug-in's own folder, made at its first use; raise PluginSilenced once it is no longer enabled or paused."""
+        folder = self._ground.files_of(self.name)
+        if not folder.is_dir():
+            with self.writing():
+                folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def redis(self) -> Redis:
+        """The Redis of the house; the plug-in's keys are made by :meth:`key`. What is kept there may be lost at any time."""
+        return self._ground.redis
+
+    def key(self, name: str) -> str:
+        """Return the whole name of one of the plug-in's Redis keys."""
+        return keys_prefix(self.name) + name
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a connection to read the plug-in's own tables."""
+        with reading(), self._ground.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a short transaction on the plug-in's own tables, committed at the end; raise PluginSilenced as ``data.put`` does."""
+        with writing(self._ground.engine) as connection:
+            refuse_if_silenced(connection, self.name)
+            yield connection
+
+
+
+
+def own_of(plugin: str, ground: Ground, readings: Readings) -> Own:
+    """Return what belongs to ``plugin``, reading settings through ``readings``."""
+    return Own(plugin, logging.getLogger(f"plugins.{plugin}"), ground, readings)

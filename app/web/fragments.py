@@ -1,0 +1,58 @@
+"""Answer the same URL with a page for a browser and a panel for htmx."""
+
+from __future__ import annotations
+
+from flask import Response, current_app, make_response, render_template, request
+from jinja2 import Environment
+
+
+class BlockMissing(LookupError):
+    """A template that has no block of the wanted name, neither itself nor in what it extends."""
+
+
+def wants_panel() -> bool:
+    """Return whether htmx asked for a part of the page, and not a browser, or htmx restoring a page from history, for all of it."""
+    headers = request.headers
+    return "HX-Request" in headers and "HX-History-Restore-Request" not in headers and headers.get("HX-Request-Type") != "full"
+
+
+def page_or_panel(template: str, *, status: int = 200, block: str = "panel", **context: object) -> Response:
+    """Draw the whole template, or for htmx only its block ``block``; always ``Vary``, so that a cache never mixes the two.
+
+    An invalid form is answered with ``status=422``. Raises BlockMissing for a template without that block.
+    """
+    html = render_block(template, block, **context) if wants_panel() else render_template(template, **context)
+    response = make_response(html, status)
+    response.vary.add("HX-Request")
+    return response
+
+
+def render_block(template: str, block: str, **context: object) -> str:
+    """Return one block of a template as a theme and all it extends have it; raises BlockMissing."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    values = dict(context)
+    app.update_template_context(values)
+    return block_of(app.jinja_env, template, block, values)
+
+
+def block_of(environment: Environment, template: str, block: str, values: dict[str, object]) -> str:
+    """Return one block, drawn with ``values``; raises BlockMissing.
+
+    The template is run up to its first letter of output: by then every template it extends has said which blocks it has, so a
+    theme that overrides one block of a page still answers htmx with the page's others, and ``super()`` works.
+    """
+    page = environment.get_template(template)
+    context = page.new_context(values)
+    try:
+        opening = page.root_render_func(context)
+        next(opening, None)
+        opening.close()
+        blocks = context.blocks.get(block)
+        if not blocks:
+            raise BlockMissing(f"{template} has no block named {block}")
+        return environment.concat(blocks[0](context))
+    except BlockMissing:
+        raise
+    except Exception:
+        # Jinja turns the compiled lines of its traceback into lines of the template, and raises again.
+        environment.handle_exception()

@@ -1,0 +1,47 @@
+"""The headers of every answer: what a page may load, and what others may do with it."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Flask, Response, g, request
+
+A_YEAR_AND_SUBDOMAINS = "max-age=31536000; includeSubDomains"
+
+
+def init_headers(app: Flask, *, content_url: str = "", https: bool = False) -> None:
+    """Send the security headers with every answer and give templates ``csp_nonce()``.
+
+    ``content_url`` is the host of user-written mail when it has one of its own; ``https`` says that people reach us that way.
+    """
+    app.jinja_env.globals["csp_nonce"] = csp_nonce
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", content_policy(csp_nonce(), content_url))
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        if https:
+            response.headers.setdefault("Strict-Transport-Security", A_YEAR_AND_SUBDOMAINS)
+        if request.endpoint != "static" and "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def csp_nonce() -> str:
+    """Return this request's nonce: scripts and style elements without it do not run."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    return str(g.csp_nonce)
+
+
+def content_policy(nonce: str, content_url: str = "") -> str:
+    """Return the Content-Security-Policy of our own pages (architecture, security ground rules)."""
+    frames = f"'self' {content_url}".strip()
+    return "; ".join((
+        "default-src 'self'", f"script-src 'self' 'nonce-{nonce}'", f"style-src 'self' 'nonce-{nonce}'", "img-src 'self' data:",
+        "font-src 'self'", "connect-src 'self'", f"frame-src {frames}", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'",
+        "object-src 'none'",
+    ))

@@ -1,0 +1,134 @@
+"""What the administrator's dashboard shows: each line of the checklist is a look at the thing itself, never a click."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from flask import url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from redis import RedisError
+
+from app import shunted
+from app.accounts.models import User
+from app.campaigns.models import Campaign
+from app.campaigns.sample import sample_campaign
+from app.campaigns.sending import send_now
+from app.db import db
+from app.delivery.models import DeliveryServer, Sending
+from app.jobs import QUEUES
+from app.plugins.models import PluginState
+from app.processes.health import Part, look
+from app.processes.heartbeats import Heartbeat, living
+from app.reports.campaign import Figures, figures_of
+from app.web import actor
+from app.web.house import house
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the checklist. ``seen_at`` is when the house saw the thing work."""
+
+    title: str
+    text: str
+    done: bool
+    seen_at: datetime | None = None
+    act: str = ""
+    url: str = ""
+    is_post: bool = False
+
+
+def checklist() -> list[Step]:
+    """Return the five steps to sending for real."""
+    return [_first_campaign_step(), _server_step(), _dns_step(), _bounce_step(), _users_step()]
+
+
+def _first_sending() -> Sending | None:
+    campaign = sample_campaign(db.session())
+    if campaign is None:
+        return None
+    return db.session.scalar(sa.select(Sending).where(Sending.campaign_id == campaign.id, Sending.kind == "campaign").order_by(Sending.id))
+
+
+def _first_campaign_step() -> Step:
+    sending = _first_sending()
+    title = _("Send your first campaign")
+    if sending is None:
+        return Step(title, _("A sample list and a sample campaign are ready. The mails arrive in the test mailbox within seconds; nothing leaves this machine."),
+                    False, act=_("Send the sample campaign"), url=url_for("admin.send_sample"), is_post=True)
+    if sending.state != "finished":
+        return Step(title, _("It is on its way."), False, act=_("See it live"), url=url_for("campaigns.show", campaign_id=sending.campaign_id))
+    seen = [_("it arrived in the test mailbox")] + ([_("you opened it")] if sending.opened else []) + ([_("followed its link")] if sending.clicked else [])
+    return Step(title, _("Sent, and seen: %(what)s.", what=", ".join(seen)), True, sending.finished_at,
+                act=_("Open the test mailbox"), url=url_for("test_mailbox.index"))
+
+
+def _server_step() -> Step:
+    server = db.session.scalar(sa.select(DeliveryServer).where(
+        DeliveryServer.is_test_mailbox.is_(False), DeliveryServer.enabled, DeliveryServer.last_test_passed).order_by(DeliveryServer.last_test_at.desc()))
+    if server is None:
+        return Step(_("Connect a delivery server"), _("Until then every mail lands in the test mailbox. Green when a test mail has gone through."), False,
+                    act=_("Add a server"), url=url_for("settings_delivery_servers.new"))
+    return Step(_("Connect a delivery server"), _("%(name)s took our test mail.", name=server.name), True, server.last_test_at)
+
+
+def _dns_step() -> Step:
+    title, real = _("Publish the DNS records"), DeliveryServer.is_test_mailbox.is_(False)
+    server = db.session.scalar(sa.select(DeliveryServer).where(real, DeliveryServer.dkim_domain != "").order_by(DeliveryServer.dns_seen_at.desc()))
+    if server is None:
+        return Step(title, _("Give your delivery server a DKIM key; its page then shows the record, ready to copy."), False)
+    if server.dns_seen_at is None:
+        return Step(title, _("We look every minute for the DKIM record of %(domain)s.", domain=server.dkim_domain), False,
+                    act=_("Show the record"), url=url_for("settings_delivery_servers.show", server_id=server.id))
+    return Step(title, _("The DKIM record of %(domain)s is published and matches.", domain=server.dkim_domain), True, server.dns_seen_at)
+
+
+def _bounce_step() -> Step:
+    return Step(_("Receive bounces"), _("Replies of mail servers while we send are read already. This version has no inbound server yet; bounces that come as mail go to the return path's own mailbox."), False)
+
+
+def _users_step() -> Step:
+    first = db.session.scalar(sa.select(User).where(User.is_house.is_(False), User.last_login_at.is_not(None)).order_by(User.last_login_at))
+    if first is None:
+        return Step(_("Invite users"), _("Customers or colleagues. Green when the first of them has signed in."), False, act=_("Add a user"), url=url_for("users.add"))
+    return Step(_("Invite users"), _("%(name)s has signed in.", name=first.name), True, first.last_login_at)
+
+
+def first_campaign() -> tuple[Campaign, Figures] | None:
+    """Return the sample campaign and its figures once it was sent."""
+    sending = _first_sending()
+    campaign = db.session.get(Campaign, sending.campaign_id) if sending else None
+    return (campaign, figures_of(db.session(), sending)) if campaign and sending else None
+
+
+def send_first_campaign() -> None:
+    """Send the sample campaign; once it is under way, another click changes nothing."""
+    campaign = sample_campaign(db.session())
+    if campaign is not None and campaign.state == "draft":
+        send_now(house(), db.session(), campaign, by=actor.actor_name())
+        db.session.commit()
+
+
+def health_rows() -> list[Part]:
+    """Look at every part of the house."""
+    return look(house().engine, house().redis, house().config.data, QUEUES)
+
+
+def processes() -> list[Heartbeat]:
+    """Return every process that speaks, none where Redis does not answer."""
+    try:
+        return living(house().redis)
+    except RedisError:
+        return []
+
+
+def waiting() -> list[tuple[str, str]]:
+    """Return what waits for a person: the words and where to go."""
+    lines: list[tuple[str, str]] = []
+    if jobs := shunted.count(db.session()):
+        lines.append((ngettext("%(num)d job was set aside", "%(num)d jobs were set aside", jobs), url_for("system.shunted_jobs")))
+    paused = db.session.scalars(sa.select(PluginState.name).where(PluginState.state == "paused")).all()
+    lines += [(_("The plug-in %(name)s is paused", name=name), url_for("settings_plug_ins.index")) for name in paused]
+    return lines

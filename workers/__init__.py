@@ -1,0 +1,1 @@
+"""The second door into the house: what runs without a browser waiting."""

@@ -1,0 +1,13 @@
+"""The modules that perform jobs; a contract test holds that every job of app/jobs.py has exactly one performer here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+MODULES = ("workers.delivery", "workers.imports", "workers.plugins")
+
+
+def load_performers() -> None:
+    """Import every module that declares a performer."""
+    for module in MODULES:
+        import_module(module)

@@ -1,0 +1,69 @@
+"""What every job gets: an application context, a scope, a session that ends, a log line that names it, and the shunt."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from functools import cache
+
+import sqlalchemy as sa
+from flask import Flask
+
+from app import create_app
+from app.config import from_environment
+from app.db import EVERY_TENANT, db, scoped_to, utcnow, writing
+from app.jobs import Job
+from app.processes.models import ShuntedJob
+
+log = logging.getLogger("workers")
+
+PERFORMERS: dict[str, Callable[..., None]] = {}
+
+
+@cache
+def application() -> Flask:
+    """Return the house, built once in each worker process."""
+    return create_app(from_environment())
+
+
+def performs(job: Job) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Declare the one function that does a job."""
+
+    def declare(function: Callable[..., None]) -> Callable[..., None]:
+        if job.name in PERFORMERS:
+            raise RuntimeError(f"two functions perform {job.name}")
+        PERFORMERS[job.name] = function
+        return function
+
+    return declare
+
+
+def perform(name: str, ids: dict[str, int]) -> None:
+    """Do one job: the one function that RQ calls. What nobody foresaw is kept as a shunted row, never lost in a log."""
+    app = application()
+    began = time.monotonic()
+    with app.app_context(), scoped_to(EVERY_TENANT):
+        try:
+            PERFORMERS[name](**ids)
+        except Exception as error:
+            log.exception("job shunted", extra={"job": name, **ids})
+            shunt(name, ids, error)
+        finally:
+            db.session.remove()
+    log.info("job done", extra={"job": name, "ms": round((time.monotonic() - began) * 1000), **ids})
+
+
+def shunt(name: str, ids: dict[str, int], error: Exception) -> None:
+    """Keep a failed job for a person; the same job with the same numbers is one row that counts."""
+    db.session.rollback()
+    table = ShuntedJob.__table__
+    seen = {"error": f"{type(error).__name__}: {error}"[:300], "traceback": "".join(traceback.format_exception(error)), "at": utcnow()}
+    with writing(db.engine) as connection:
+        rows = connection.execute(sa.select(table.c.id, table.c.ids).where(table.c.job == name)).all()
+        known = next((row.id for row in rows if row.ids == ids), None)
+        if known is None:
+            connection.execute(sa.insert(table).values(job=name, ids=ids, times=1, **seen))
+        else:
+            connection.execute(sa.update(table).where(table.c.id == known).values(times=table.c.times + 1, **seen))
