@@ -1,0 +1,102 @@
+"""What every page stands in: the side bar, the person at its foot, the account in hand, the product's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, request, url_for
+from flask_babel import gettext as _
+
+from app.accounts.models import Administrator, User
+from app.accounts.permissions import administrator_may, group_may
+from app.db import db
+from app.settings.sections.product import ProductSettings
+from app.web import actor
+from app.web.frame import Account, Brand, Visit
+from app.web.house import plugins, settings
+from app.web.navigation import NavGroup, NavItem
+
+
+def init_shell(app: Flask) -> None:
+    """Give every template the product's name and, once somebody is signed in, their navigation."""
+    app.context_processor(_context)
+
+
+def _context() -> dict[str, Any]:
+    person = actor.person()
+    shared = {"product_name": product_name(), "brand": Brand(name=product_name()), "person": person}
+    if person is None:
+        return shared
+    home = url_for("admin.dashboard" if isinstance(person, Administrator) else "user.dashboard")
+    return shared | {"navigation": navigation(), "account": _foot(person), "visit": visit(), "home_url": home}
+
+
+def product_name() -> str:
+    """Return what the administrator calls the product."""
+    return settings().get(ProductSettings).name
+
+
+def account_in_hand() -> User | None:
+    """Return the account that is being worked in, or None."""
+    number = actor.account_id()
+    return db.session.get(User, number) if number else None
+
+
+def visit() -> Visit | None:
+    """Return whose account an administrator has opened; None in the house's own and for users."""
+    found = account_in_hand()
+    if found is None or found.is_house or not isinstance(actor.person(), Administrator):
+        return None
+    return Visit(found.company or found.name, url_for("users.leave_account"))
+
+
+def _foot(person: Administrator | User) -> Account:
+    role = _("Administrator") if isinstance(person, Administrator) else person.company or person.group.name
+    links = [NavItem(_("Your account"), url_for("settings_admin_account.show"), "user")] if isinstance(person, Administrator) else []
+    return Account(person.name, role, url_for("auth.sign_out"), links)
+
+
+def navigation() -> list[NavGroup]:
+    """Return the side bar of whoever is signed in, with what they may not see left out."""
+    person = actor.person()
+    if person is None:
+        return []
+    groups = [NavGroup("", [*_home(person), *_work(person)])]
+    if isinstance(person, Administrator):
+        groups += [NavGroup(_("Platform"), _platform(person)), NavGroup(_("Configure"), _configure(person))]
+    return [group for group in groups if group.items]
+
+
+def _home(person: Administrator | User) -> list[NavItem]:
+    endpoint = "admin.dashboard" if isinstance(person, Administrator) else "user.dashboard"
+    return [_item(_("Dashboard"), endpoint, "layout-dashboard")]
+
+
+def _work(person: Administrator | User) -> list[NavItem]:
+    found = account_in_hand()
+    if found is None:
+        return []
+    items = [("campaigns", _item(_("Campaigns"), "campaigns.index", "send")), ("lists", _item(_("Lists"), "lists.index", "list-details")),
+             ("suppression", _item(_("Suppression"), "suppression.index", "ban"))]
+    return [item for permission, item in items if group_may(found.group, permission)] + _plugged("account")
+
+
+def _platform(person: Administrator) -> list[NavItem]:
+    items = [("users", _item(_("Users"), "users.index", "users")), ("delivery", _item(_("Delivery"), "settings_delivery_servers.index", "server")),
+             ("system", _item(_("Test mailbox"), "test_mailbox.index", "mail-opened")), ("system", _item(_("System"), "system.index", "activity"))]
+    return [item for permission, item in items if administrator_may(person, permission)]
+
+
+def _configure(person: Administrator) -> list[NavItem]:
+    items = [("plugins", _item(_("Plug-ins"), "settings_plug_ins.index", "puzzle")), ("settings", _item(_("Settings"), "settings.home", "settings"))]
+    return [item for permission, item in items if administrator_may(person, permission)] + _plugged("administrator")
+
+
+def _plugged(area: str) -> list[NavItem]:
+    return [NavItem(entry.label, entry.url, entry.icon, request.path.startswith(entry.url)) for entry in plugins().menu(area)]
+
+
+def _item(label: str, endpoint: str, icon: str) -> NavItem:
+    url = url_for(endpoint)
+    exact = endpoint.endswith(".dashboard") or endpoint == "settings.home"
+    return NavItem(label, url, icon, request.path == url if exact else request.path.startswith(url))
