@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import flask_migrate
 from flask import Flask
 from flask.cli import with_appcontext
 
@@ -75,7 +76,11 @@ def _backup(house: GetHouse) -> click.Command:
     @with_appcontext
     def backup(target: Path | None) -> None:
         """Write the whole installation into one file: database, key and uploads."""
-        click.echo(f"Written: {backups.backup(house().config, house().engine, target or backups.default_target(house().config))}")
+        try:
+            written = backups.backup(house().config, house().engine, target or backups.default_target(house().config))
+        except backups.BackupProblem as error:
+            raise click.ClickException(str(error)) from error
+        click.echo(f"Written: {written}")
 
     return backup
 
@@ -88,8 +93,8 @@ def _restore(house: GetHouse) -> click.Command:
     def restore(source: Path, replace: bool) -> None:
         """Put an installation back from a file that ``flask backup`` wrote."""
         try:
-            backups.restore(house().config, house().engine, source, replace=replace)
-        except backups.RestoreRefused as error:
+            backups.restore(house().config, house().engine, source, replace=replace, build=lambda to: flask_migrate.upgrade(revision=to))
+        except backups.BackupProblem as error:
             raise click.ClickException(str(error)) from error
         click.echo("Restored. Start Lettermill again.")
 

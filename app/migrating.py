@@ -26,8 +26,8 @@ def upgrade(config: Config, engine: Engine) -> Iterator[str]:
     if found == wanted:
         yield f"{name}: the database is up to date."
         return
-    if found is not None:
-        yield f"Backed up to {backup.backup(config, engine, backup.default_target(config, label='before-upgrade'))}"
+    if kept := backup.automatic_backup(config, engine, "upgrade"):
+        yield f"Backed up to {kept}"
     flask_migrate.upgrade()
     yield f"{name}: the database is at {wanted}."
 

@@ -1,36 +1,11 @@
-"""What the frame of a page is made of: navigation, tabs, the person at the bottom, the brand."""
+"""What the frame of a page is made of besides its navigation: tabs, the person at the bottom, a visit, the brand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class NavItem:
-    """One line of a navigation. ``count`` is a number that waits, ``count_tone`` is ``bad`` only if a person must act."""
-
-    label: str
-    url: str
-    icon: str = ""
-    active: bool = False
-    count: int | None = None
-    count_tone: str = "mute"
-    count_icon: str = ""
-    key: str = ""
-
-    @property
-    def shows_count(self) -> bool:
-        """Whether something waits."""
-        return bool(self.count) or bool(self.count_icon)
-
-
-@dataclass(frozen=True, slots=True)
-class NavGroup:
-    """A group of lines, with a title or without."""
-
-    items: Sequence[NavItem]
-    title: str = ""
+from app.web.navigation import NavItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +21,8 @@ class TabLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Who is signed in, as the foot of the side bar shows it."""
+class Account:
+    """Who is signed in, as the foot of the side bar shows it; ``sign_out_url`` takes a POST."""
 
     name: str
     role: str
@@ -79,18 +54,4 @@ class Brand:
     logo_dark_url: str = ""
     icon_url: str = ""
     stylesheet_url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    """Everything the frame of a signed-in page shows; the app's ``shell_of`` makes it for each request."""
-
-    navigation: Sequence[NavGroup] = ()
-    person: Person | None = None
-    visit: Visit | None = None
-    brand: Brand = field(default_factory=Brand)
-    home_url: str = "/"
-    goto_url: str = ""
-    settings_navigation: Sequence[NavGroup] = ()
-    find_setting_url: str = ""
-    settings_url: str = ""
+    has_wordmark: bool = False

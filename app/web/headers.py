@@ -6,14 +6,18 @@ import secrets
 
 from flask import Flask, Response, g, request
 
+from app.config import Config
+
 A_YEAR_AND_SUBDOMAINS = "max-age=31536000; includeSubDomains"
 
 
-def init_headers(app: Flask, *, content_url: str = "", https: bool = False) -> None:
+def init_headers(app: Flask, config: Config | None = None) -> None:
     """Send the security headers with every answer and give templates ``csp_nonce()``.
 
-    ``content_url`` is the host of user-written mail when it has one of its own; ``https`` says that people reach us that way.
+    The deployment says whether people reach us over https and which host shows user-written mail; by default it is the house's.
     """
+    config = config or (app.extensions["lettermill"].config if "lettermill" in app.extensions else Config())
+    content_url, https = config.content_url, config.is_https
     app.jinja_env.globals["csp_nonce"] = csp_nonce
 
     @app.after_request

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from babel.core import Locale
-from babel.dates import format_datetime, format_skeleton
+from babel.dates import format_date, format_datetime, format_skeleton
 from babel.numbers import format_decimal
 from flask import Flask
 from flask_babel import Babel, get_locale, get_timezone, gettext, ngettext
@@ -115,7 +115,9 @@ def day(moment: datetime | None) -> str:
     if moment is None:
         return "–"
     then, now = local(moment), local(datetime.now(UTC))
-    return format_skeleton("MMMMd" if then.year == now.year else "yMMMMd", then, tzinfo=None, locale=_date_locale())
+    if then.year != now.year:
+        return format_date(then, "long", locale=_date_locale())
+    return format_skeleton("MMMMd", then, tzinfo=None, locale=_date_locale())
 
 
 def exact(moment: datetime | None) -> str:

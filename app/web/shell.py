@@ -15,11 +15,13 @@ from app.web import actor
 from app.web.frame import Account, Brand, Visit
 from app.web.house import plugins, settings
 from app.web.navigation import NavGroup, NavItem
+from app.web.tabs import init_tabs
 
 
 def init_shell(app: Flask) -> None:
     """Give every template the product's name and, once somebody is signed in, their navigation."""
     app.context_processor(_context)
+    init_tabs(app)
 
 
 def _context() -> dict[str, Any]:

@@ -12,11 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, abort, request, send_from_directory, url_for
+from flask import Flask, Response, abort, current_app, request, send_from_directory, url_for
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, TemplateNotFound
-from markupsafe import Markup
 
-from app.web.frame import Brand, Shell
+from app.web.charts import init_charts
+from app.web.frame import Brand
 
 SHIPPED = Path(__file__).resolve().parent.parent / "templates"
 THEME_FILES = "theme/"
@@ -67,15 +67,11 @@ def init_theme(app: Flask, theme_dirs: Sequence[Path] = (), plugin_dirs: PluginD
                                      PrefixLoader({"default": shipped}, delimiter=":")])
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(ui=Components(app.jinja_env), static_url=static_url, theme_url=theme_url, style_sheets=STYLE_SHEETS,
-                                 page_scripts=SCRIPTS)
+                                 page_scripts=SCRIPTS, default_brand=Brand())
     app.jinja_env.globals.setdefault("template_slot", no_slot)
+    init_charts(app)
     app.extensions["theme_static"] = [Path(folder) / "static" for folder in theme_dirs]
     app.view_functions["static"] = static_file
-
-
-def init_shell(app: Flask, shell_of: Callable[[], Shell]) -> None:
-    """Let every template see ``shell``: the navigation, the person and the brand of this request."""
-    app.context_processor(lambda: {"shell": shell_of()})
 
 
 def set_template_slot(app: Flask, slot: Slot) -> None:
@@ -109,8 +105,6 @@ def static_file(filename: str) -> Response:
 
 
 def _place(filename: str) -> tuple[Path, str]:
-    from flask import current_app
-
     if filename.startswith(THEME_FILES):
         name = filename.removeprefix(THEME_FILES)
         for folder in current_app.extensions["theme_static"]:
@@ -129,5 +123,3 @@ def _version(name: str) -> str:
 @lru_cache(maxsize=512)
 def _hash(path: Path, _changed: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
-
-

@@ -1,0 +1,67 @@
+"""The editor of a campaign: write, see it as one subscriber, try it on yourself, and send it now or at a time."""
+
+from __future__ import annotations
+
+from flask import flash, redirect, request, url_for
+from flask_babel import ngettext
+from werkzeug.wrappers import Response
+
+from app.campaigns import sending
+from app.campaigns.models import Campaign
+from app.db import db
+from app.web import actor
+from app.web.campaign_forms import SendForm, TestSendForm, form_of
+from app.web.editing import editor_context, preview_context, save_form, send_context
+from app.web.fragments import page_or_panel
+from app.web.house import house
+from app.web.policy import ACCOUNT, Room, policy
+
+room = Room("editor", __name__, url_prefix="/user/campaigns")
+
+
+@room.route("/<int:campaign_id>/edit", methods=["GET", "POST"])
+@policy(ACCOUNT, "campaigns", campaign=Campaign)
+def edit(campaign: Campaign) -> Response:
+    """Show and save what a campaign says."""
+    form = form_of(campaign)
+    status, notes = (200, {}) if request.method == "GET" else save_form(form, campaign)
+    if status == 200 and request.form.get("then") == "send":
+        return redirect(url_for("editor.send", campaign_id=campaign.id))  # type: ignore[return-value]
+    if status == 200 and request.method == "POST":
+        form = form_of(campaign, None)
+    return page_or_panel("weefive/campaigns/edit.html", status=status, **editor_context(campaign, form), **notes)
+
+
+@room.get("/<int:campaign_id>/preview")
+@policy(ACCOUNT, "campaigns", campaign=Campaign)
+def preview(campaign: Campaign) -> Response:
+    """Show the campaign as one subscriber gets it."""
+    return page_or_panel("weefive/campaigns/preview.html", **preview_context(campaign, request.args.get("subscriber", 0, int)))
+
+
+@room.post("/<int:campaign_id>/test")
+@policy(ACCOUNT, "campaigns", campaign=Campaign)
+def test(campaign: Campaign) -> Response:
+    """Send the campaign as it is saved to a few addresses; no report counts them."""
+    form = TestSendForm()
+    if not form.validate_on_submit():
+        return page_or_panel("weefive/campaigns/preview.html", status=422, **preview_context(campaign, 0, form))
+    sending.send_test(house(), db.session(), campaign, form.found, by=actor.actor_name())
+    db.session.commit()
+    flash(ngettext("A test is on its way to %(num)d address.", "A test is on its way to %(num)d addresses.", len(form.found)), "ok")
+    return redirect(url_for("editor.preview", campaign_id=campaign.id))  # type: ignore[return-value]
+
+
+@room.route("/<int:campaign_id>/send", methods=["GET", "POST"])
+@policy(ACCOUNT, "campaigns.send", campaign=Campaign)
+def send(campaign: Campaign) -> Response:
+    """Say what will happen and to how many; then send now, or at a time."""
+    form = SendForm(time_zone=campaign.time_zone)
+    problems = sending.problems(house(), db.session(), campaign)
+    if not form.validate_on_submit() or problems:
+        status = 422 if request.method == "POST" else 200
+        return page_or_panel("weefive/campaigns/send.html", status=status, form=form, problems=problems, **send_context(campaign))
+    at = form.moment() if form.send_at.data else None
+    sending.send_or_schedule(house(), db.session(), campaign, at, form.time_zone.data, by=actor.actor_name())
+    db.session.commit()
+    return redirect(url_for("campaigns.show", campaign_id=campaign.id))  # type: ignore[return-value]

@@ -1,0 +1,43 @@
+"""A campaign's report: live figures, clicks, who got it and who did not, as pages and as a file."""
+
+from __future__ import annotations
+
+from flask import Response as StreamedResponse
+from flask import request
+from werkzeug.wrappers import Response
+
+from app.campaigns.models import Campaign
+from app.web.fragments import page_or_panel
+from app.web.policy import ACCOUNT, Room, policy
+from app.web.report_pages import clicks_context, live_context, recipients_context, recipients_file
+
+room = Room("reports", __name__, url_prefix="/user/campaigns")
+
+
+@room.get("/<int:campaign_id>/report")
+@policy(ACCOUNT, "reports", campaign=Campaign)
+def live(campaign: Campaign) -> Response:
+    """Show how far it is, who opened and clicked, who did not get it; the page renews itself while something happens."""
+    return page_or_panel("weefive/reports/live.html", **live_context(campaign))
+
+
+@room.get("/<int:campaign_id>/clicks")
+@policy(ACCOUNT, "reports", campaign=Campaign)
+def clicks(campaign: Campaign) -> Response:
+    """Show each link with how many people followed it."""
+    return page_or_panel("weefive/reports/clicks.html", **clicks_context(campaign))
+
+
+@room.get("/<int:campaign_id>/recipients")
+@policy(ACCOUNT, "reports", campaign=Campaign)
+def recipients(campaign: Campaign) -> Response:
+    """Show recipient by recipient what became of the mail."""
+    wanted = {name: request.args.get(name, "") for name in ("state", "reason")}
+    return page_or_panel("weefive/reports/recipients.html", **recipients_context(campaign, request.args.get("after", -1, int), **wanted))
+
+
+@room.get("/<int:campaign_id>/recipients.csv")
+@policy(ACCOUNT, "reports", campaign=Campaign)
+def recipients_csv(campaign: Campaign) -> StreamedResponse:
+    """Give the same as a file, line by line."""
+    return recipients_file(campaign, request.args.get("state", ""), request.args.get("reason", ""))

@@ -1,0 +1,144 @@
+"""The figures of a sending: read from counters that are kept in the ledger's own transactions, never by counting recipients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.campaigns.models import Campaign
+from app.db import utcnow
+from app.delivery.ledger import State
+from app.delivery.models import Batch, Link, Recipient, Sending, SendingMinute
+
+PAGE = 50
+POINTS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How far a sending is, and what came of it. total = sent + failed + skipped + in_doubt + waiting + untried."""
+
+    state: str
+    total: int
+    sent: int
+    failed: int
+    skipped: int
+    in_doubt: int
+    waiting: int
+    opened: int
+    clicked: int
+    unsubscribed: int
+    opens: int
+    clicks: int
+    web_views: int
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def untried(self) -> int:
+        """How many have not been tried yet."""
+        return max(0, self.total - self.sent - self.failed - self.skipped - self.in_doubt - self.waiting)
+
+    @property
+    def done(self) -> float:
+        """How much of the sending is settled, from 0 to 1."""
+        return (self.total - self.untried - self.waiting) / self.total if self.total else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Mails accepted a second, from the start until now or the end."""
+        if self.started_at is None:
+            return 0.0
+        seconds = ((self.finished_at or utcnow()) - self.started_at).total_seconds()
+        return self.sent / seconds if seconds > 0 else 0.0
+
+    @property
+    def done_at(self) -> datetime | None:
+        """When the rest will be tried, at the rate so far; None where that cannot be said."""
+        if self.finished_at or self.rate <= 0:
+            return self.finished_at
+        return utcnow() + timedelta(seconds=self.untried / self.rate)
+
+
+def sending_of(session: Session, campaign: Campaign) -> Sending | None:
+    """Return the campaign's run, or None before it is sent."""
+    return session.scalar(sa.select(Sending).where(Sending.campaign_id == campaign.id, Sending.kind == "campaign").order_by(Sending.id.desc()).limit(1))
+
+
+def figures_of(session: Session, sending: Sending) -> Figures:
+    """Return the figures of a sending: sums over its batches."""
+    sums = session.execute(sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in (
+        Batch.sent, Batch.failed, Batch.skipped, Batch.in_doubt, Batch.waiting))).where(Batch.sending_id == sending.id)).one()
+    sent, failed, skipped, in_doubt, waiting = (int(number) for number in sums)
+    return Figures(sending.state, sending.total, sent, failed, skipped, in_doubt, waiting, sending.opened, sending.clicked, sending.unsubscribed,
+                   sending.opens, sending.clicks, sending.web_views, sending.started_at, sending.finished_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Opens and clicks over time, in steps that fit a chart; sums so far at each moment."""
+
+    moments: list[datetime]
+    opens: list[int]
+    clicks: list[int]
+    machine_opens: list[int]
+
+
+def course_of(session: Session, sending: Sending) -> Course:
+    """Return how opens and clicks came in, from the minutes that the drainer keeps."""
+    rows = session.scalars(sa.select(SendingMinute).where(SendingMinute.sending_id == sending.id).order_by(SendingMinute.minute)).all()
+    if not rows:
+        return Course([], [], [], [])
+    first, last = rows[0].minute, rows[-1].minute + timedelta(minutes=1)
+    step = max((last - first) / POINTS, timedelta(minutes=1))
+    return _add_up(rows, first, last, step)
+
+
+def _add_up(rows: Sequence[SendingMinute], first: datetime, last: datetime, step: timedelta) -> Course:
+    course, opens, clicks, machines, index, moment = Course([], [], [], []), 0, 0, 0, 0, first
+    while moment < last + step:
+        while index < len(rows) and rows[index].minute < moment:
+            row = rows[index]
+            opens, clicks, machines, index = opens + row.opens, clicks + row.clicks, machines + row.machine_opens, index + 1
+        course.moments.append(moment)
+        course.opens.append(opens)
+        course.clicks.append(clicks)
+        course.machine_opens.append(machines)
+        moment += step
+    return course
+
+
+def links_of(session: Session, sending: Sending) -> list[Link]:
+    """Return the tracked links, the most followed first."""
+    return list(session.scalars(sa.select(Link).where(Link.sending_id == sending.id).order_by(Link.clicked.desc(), Link.number)))
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Why some did not get it, and how many; ``positions`` of them are listed on their own page."""
+
+    state: str
+    reason: str
+    count: int
+
+
+def missed(session: Session, sending: Sending) -> list[Missed]:
+    """Return who did not get it, and why, grouped; read by the ledger's own index for settled sendings and small groups."""
+    rows = session.execute(sa.select(Recipient.state, Recipient.reason, sa.func.count()).where(
+        Recipient.sending_id == sending.id, Recipient.state.in_([State.FAILED, State.SKIPPED, State.IN_DOUBT]))
+        .group_by(Recipient.state, Recipient.reason).order_by(sa.func.count().desc()))
+    return [Missed(State(state).name.lower(), reason, count) for state, reason, count in rows]
+
+
+def recipients(session: Session, sending: Sending, after: int, state: int | None, reason: str | None) -> list[Recipient]:
+    """Return the next recipients by position, PAGE + 1 of them at most."""
+    query = sa.select(Recipient).where(Recipient.sending_id == sending.id, Recipient.position > after).order_by(Recipient.position).limit(PAGE + 1)
+    if state is not None:
+        query = query.where(Recipient.state == state)
+    if reason is not None:
+        query = query.where(Recipient.reason == reason)
+    return list(session.scalars(query))

@@ -1,0 +1,98 @@
+"""The pixel and the links, answered by a WSGI function of a few lines: verify the token, push the event, answer.
+
+A token that is forged, of another purpose or of no sending gets the same 404. A redirect target is looked up by the link's number
+among the links of that sending; nothing in the address can choose it.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from redis import RedisError
+
+from app.house import House
+from app.mail.tokens import LedgerId
+from app.tracking.drain import write_directly
+from app.tracking.events import Hit, Kind, now, push
+from app.tracking.targets import Targets
+
+log = logging.getLogger(__name__)
+
+PIXEL = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
+_OPEN = re.compile(r"^/t/o/([a-zA-Z2-7]{31})\.gif$")
+_CLICK = re.compile(r"^/t/c/([a-zA-Z2-7]{31})/(\d{1,4})$")
+_VIEW = re.compile(r"^/t/v/([a-zA-Z2-7]{31})$")
+_NEVER_KEPT = [("Cache-Control", "no-store, no-cache, must-revalidate, private"), ("X-Robots-Tag", "noindex"), ("Referrer-Policy", "no-referrer")]
+
+Answer = tuple[str, list[tuple[str, str]], bytes]
+
+
+class TrackingApp:
+    """Answers everything under ``/t/``."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._targets = Targets(house)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one hit."""
+        status, headers, body = self._answer(environ) if environ["REQUEST_METHOD"] in {"GET", "HEAD"} else _refused()
+        start_response(status, [*headers, *_NEVER_KEPT, ("Content-Length", str(len(body)))])
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+    def _answer(self, environ: dict[str, Any]) -> Answer:
+        path = environ.get("PATH_INFO", "")
+        if found := _OPEN.match(path):
+            return self._open(environ, found[1])
+        if found := _CLICK.match(path):
+            return self._click(environ, found[1], int(found[2]))
+        if found := _VIEW.match(path):
+            return self._view(environ, found[1])
+        return _unknown()
+
+    def _open(self, environ: dict[str, Any], token: str) -> Answer:
+        ledger_id = self._house.tokens.read("open", token)
+        if ledger_id is not None:
+            self._keep(environ, "open", ledger_id)
+        # A forged pixel gets the same picture: nobody learns from it which tokens are real.
+        return "200 OK", [("Content-Type", "image/gif")], PIXEL
+
+    def _click(self, environ: dict[str, Any], token: str, number: int) -> Answer:
+        ledger_id = self._house.tokens.read("click", token)
+        target = self._targets.find(ledger_id, number) if ledger_id else None
+        if ledger_id is None or target is None:
+            return _unknown()
+        self._keep(environ, "click", ledger_id, number)
+        return _redirect(target)
+
+    def _view(self, environ: dict[str, Any], token: str) -> Answer:
+        ledger_id = self._house.tokens.read("webview", token)
+        if ledger_id is None:
+            return _unknown()
+        self._keep(environ, "view", ledger_id)
+        return _redirect(self._targets.content_url(f"/content/view/{token.lower()}"))
+
+    def _keep(self, environ: dict[str, Any], kind: Kind, ledger_id: LedgerId, link: int | None = None) -> None:
+        hit = Hit(kind, ledger_id.sending_id, ledger_id.position, link, environ.get("REMOTE_ADDR", ""),
+                  environ.get("HTTP_USER_AGENT", "")[:300], environ["REQUEST_METHOD"], now())
+        try:
+            push(self._house.redis, hit)
+        except RedisError:
+            log.warning("Redis is away; the event is written straight to the database")
+            write_directly(self._house, hit)
+
+
+def _redirect(target: str) -> Answer:
+    return "302 Found", [("Location", target), ("Content-Type", "text/plain")], b""
+
+
+def _unknown() -> Answer:
+    return "404 Not Found", [("Content-Type", "text/plain; charset=utf-8")], b"This link is not known here."
+
+
+def _refused() -> Answer:
+    return "405 Method Not Allowed", [("Content-Type", "text/plain; charset=utf-8"), ("Allow", "GET, HEAD")], b""

@@ -1,0 +1,115 @@
+"""The forms of a campaign: its name, what it says and to whom, a test, and the moment it goes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, DateTimeLocalField, Field, HiddenField, SelectField, SelectMultipleField, StringField, TextAreaField, ValidationError
+from wtforms.validators import InputRequired, Length, Optional
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from app.audience.models import SubscriberList
+from app.campaigns.models import Campaign
+from app.db import db, utcnow
+from app.mail.address import AddressError, parse_address
+from app.web.account_forms import is_address, zone_choices
+from app.web.channels import channel_choices
+
+MOST_TESTS = 10
+
+
+class TickedListField(SelectMultipleField):  # type: ignore[misc]
+    """Several of a few, as tick boxes."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
+def list_choices() -> list[tuple[int, str]]:
+    """Return the account's lists with how many active people each has."""
+    lists = db.session.scalars(sa.select(SubscriberList).order_by(SubscriberList.name))
+    return [(found.id, f"{found.name} · {found.active_count:,}") for found in lists]
+
+
+class NewCampaignForm(FlaskForm):  # type: ignore[misc]
+    """A campaign begins with a name that only its authors see."""
+
+    name = StringField(_l("Name"), [InputRequired(_l("Give the campaign a name; only you and your colleagues see it.")), Length(max=200)])
+
+
+class CampaignForm(NewCampaignForm):
+    """What a campaign says, to whom, and from whom."""
+
+    list_ids = TickedListField(_l("To"), coerce=int, choices=list_choices)
+    from_name = StringField(_l("From name"), [Length(max=120)])
+    from_email = StringField(_l("From address"), [Optional(), Length(max=254), is_address])
+    reply_to = StringField(_l("Reply to"), [Optional(), Length(max=254), is_address], description=_l("Where answers go, if not to the From address."))
+    subject = StringField(_l("Subject"), [Length(max=500)])
+    preheader = StringField(_l("Pre-header"), [Length(max=250)], description=_l("The line that mailboxes show after the subject."))
+    html = TextAreaField(_l("HTML"), [Length(max=2_000_000, message=_l("The HTML is larger than 2 MB. Most mailboxes cut a mail at 102 KB."))])
+    plain_is_derived = BooleanField(_l("Derive the plain text from the HTML"))
+    plain = TextAreaField(_l("Plain text"), [Length(max=500_000)])
+    track_opens = BooleanField(_l("Count opens"))
+    track_links = BooleanField(_l("Count clicks"))
+    channel = SelectField(_l("Delivery channel"), choices=channel_choices)
+    time_zone = SelectField(_l("Time zone"), choices=zone_choices)
+    revision = HiddenField(default="1")
+
+    def values(self) -> dict[str, Any]:
+        """Return what was typed, as the campaign stores it."""
+        left_out = {"csrf_token", "list_ids", "revision"}
+        return {name: (value or "") if isinstance(value, str | None) else value for name, value in self.data.items() if name not in left_out}
+
+    @property
+    def based_on(self) -> int:
+        """The revision that the form was drawn from; 0, which is nobody's, for what is no number."""
+        return int(self.revision.data) if (self.revision.data or "").isdigit() else 0
+
+
+def form_of(campaign: Campaign, formdata: Any = None) -> CampaignForm:
+    """Return the form of a campaign as it stands, or as it was typed."""
+    return CampaignForm(formdata, obj=campaign, list_ids=[found.id for found in campaign.lists])
+
+
+class TestSendForm(FlaskForm):  # type: ignore[misc]
+    """Where a test goes."""
+
+    __test__ = False
+    addresses = StringField(_l("Send a test to"), [InputRequired(_l("Type one address, or several with commas between."))])
+
+    def validate_addresses(self, field: Field) -> None:
+        """Every one must be an address, and there are not many."""
+        found = [part.strip() for part in (field.data or "").replace(";", ",").split(",") if part.strip()]
+        if len(found) > MOST_TESTS:
+            raise ValidationError(_("A test goes to %(most)d addresses at most.", most=MOST_TESTS))
+        try:
+            self.found = [str(parse_address(part)) for part in found]
+        except AddressError as error:
+            raise ValidationError(str(error)) from error
+
+
+class SendForm(FlaskForm):  # type: ignore[misc]
+    """When a campaign goes: at once, or at a moment in a zone."""
+
+    send_at = DateTimeLocalField(_l("Send at"), [Optional()], format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+    time_zone = SelectField(_l("Time zone"), choices=zone_choices)
+
+    def moment(self) -> datetime:
+        """Return the typed moment in UTC; of an hour that comes twice, the first."""
+        return self.send_at.data.replace(tzinfo=ZoneInfo(self.time_zone.data)).astimezone(UTC)  # type: ignore[no-any-return]
+
+    def validate_time_zone(self, field: Field) -> None:
+        """A moment that is over, or that the clocks leave out, cannot be kept."""
+        if self.send_at.data is None:
+            return
+        local = self.send_at.data.replace(tzinfo=ZoneInfo(field.data))
+        if local.astimezone(UTC).astimezone(ZoneInfo(field.data)).replace(tzinfo=None) != self.send_at.data:
+            raise ValidationError(_("The clocks leave this hour out on that day. Choose a later one."))
+        if local.astimezone(UTC) <= utcnow():
+            raise ValidationError(_("This moment is over. Choose a later one, or send now."))

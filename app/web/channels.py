@@ -1,0 +1,13 @@
+"""The channels that a campaign may go through: SMTP, and what enabled plug-ins add."""
+
+from __future__ import annotations
+
+from flask_babel import gettext as _
+
+from app.delivery.channels import channel_titles
+from app.web.house import plugins
+
+
+def channel_choices() -> list[tuple[str, str]]:
+    """Return every channel that can be chosen now; the empty one is the default of the settings."""
+    return [("", _("The default channel")), *channel_titles(plugins()).items()]

@@ -1,0 +1,100 @@
+"""One mail of the test mailbox, looked at closely: what receivers check, its links, what happened to it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from app.campaigns.models import Campaign
+from app.db import db, writing
+from app.delivery.models import Recipient, Sending, TestMail, TrackingEvent
+from app.mail.links import split_links, Link
+from app.mailbox.mails import Opened, header, take_apart
+from app.web.house import house, settings
+from app.settings.sections.system import SystemSettings
+
+FIVE_MINUTES_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something that receivers look at, and what they would find. ``tone``: ok, warn or bad."""
+
+    name: str
+    tone: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseUp:
+    """Everything the page says about one mail."""
+
+    opened: Opened
+    checks: list[Check]
+    links: list[str]
+    campaign: Campaign | None
+    recipient: Recipient | None
+    events: list[TrackingEvent]
+
+
+def mark_seen(mail: TestMail) -> None:
+    """Note that somebody opened the mail here; in a transaction of its own, because the page itself only reads."""
+    if not mail.seen:
+        with writing(db.engine) as connection:
+            connection.execute(sa.update(TestMail.__table__).where(TestMail.__table__.c.id == mail.id).values(seen=True))
+
+
+def html_address(mail: TestMail) -> str:
+    """Return where the mail's HTML is shown: the content app, under a link of five minutes."""
+    system, config = settings().get(SystemSettings), house().config
+    base = system.content_url or config.content_url
+    return f"{base}/content/test-mail/{house().tokens.sign_text('preview', f'mail:{mail.id}', int(time.time()) + FIVE_MINUTES_S)}"
+
+
+def look_closely(mail: TestMail) -> CloseUp:
+    """Take the mail apart and find what is known of it."""
+    opened = take_apart(mail)
+    campaign, recipient, events = _story(mail)
+    links = [piece.url for piece in split_links(opened.html) if isinstance(piece, Link)]
+    return CloseUp(opened, checks_of(mail, opened), links, campaign, recipient, events)
+
+
+def _story(mail: TestMail) -> tuple[Campaign | None, Recipient | None, list[TrackingEvent]]:
+    if mail.sending_id is None:
+        return None, None, []
+    sending = db.session.get(Sending, mail.sending_id)
+    recipient = db.session.get(Recipient, (mail.sending_id, mail.position))
+    events = db.session.scalars(sa.select(TrackingEvent).where(
+        TrackingEvent.sending_id == mail.sending_id, TrackingEvent.position == mail.position).order_by(TrackingEvent.at).limit(20))
+    campaign = db.session.get(Campaign, sending.campaign_id) if sending and sending.campaign_id else None
+    return campaign, recipient, list(events)
+
+
+def checks_of(mail: TestMail, opened: Opened) -> list[Check]:
+    """Return what a receiving server and a mail program would look at first."""
+    return [_signature(opened), _one_click(opened), _plain(opened), Check("Return path", "ok", mail.mfrom or "<>"), _size(mail)]
+
+
+def _signature(opened: Opened) -> Check:
+    value = header(opened, "DKIM-Signature")
+    tags = dict(part.strip().split("=", 1) for part in value.replace("\n", "").split(";") if "=" in part)
+    return Check("DKIM signature", "ok", f"{tags.get('d', '')}, {tags.get('a', '')}") if value else Check("DKIM signature", "warn", "not signed")
+
+
+def _one_click(opened: Opened) -> Check:
+    whole = "https" in header(opened, "List-Unsubscribe") or "http" in header(opened, "List-Unsubscribe")
+    if whole and header(opened, "List-Unsubscribe-Post"):
+        return Check("One-click unsubscribe", "ok", "RFC 8058")
+    is_bulk = bool(header(opened, "List-ID"))
+    return Check("One-click unsubscribe", "bad" if is_bulk else "ok", "missing" if is_bulk else "not a mailing")
+
+
+def _plain(opened: Opened) -> Check:
+    return Check("Plain text", "ok" if opened.plain.strip() else "warn", "there" if opened.plain.strip() else "missing")
+
+
+def _size(mail: TestMail) -> Check:
+    # Gmail cuts a mail's HTML at 102 KB and hides the rest, the way out included.
+    return Check("Size", "ok" if mail.size_bytes < 102 * 1024 else "warn", f"{mail.size_bytes / 1024:.0f} KB")
