@@ -1,68 +1,17 @@
-"""Lettermill: a self-hosted e-mail marketing platform. ``create_app`` reads as a list of what the house has."""
+"""Lettermill: a self-hosted e-mail marketing platform."""
 
 from __future__ import annotations
 
-from flask import Flask
-from redis import Redis
+from typing import TYPE_CHECKING
 
-from app import blueprints, cli
-from app.config import Config, from_environment
-from app.db import db, engine_options, prepare
-from app.extensions import csrf, login_manager, migrate
-from app.house import House
-from app.jobs import Jobs
-from app.mail.tokens import TokenKeys
-from app.plugins.manager import Plugins
-from app.settings.registry import Registry
-from app.settings.secrets import SecretBox, derive, load_key
-from app.settings.store import SettingsStore
-from app.web import actor, identity, logs
-from app.web.errors import init_errors
-from app.web.headers import init_headers
-from app.web.i18n import init_i18n
-from app.web.policy import init_policy, require_policies
-from app.web.sessions import init_sessions
-from app.web.shell import init_shell
-from app.web.theme import init_theme
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.config import Config
 
 
 def create_app(config: Config | None = None) -> Flask:
-    """Build the house from the deployment that ``config`` describes (by default, the environment)."""
-    config = config or from_environment()
-    app = Flask(__name__)
-    house = build_house(app, config)
-    logs.init_logs(app, config)
-    init_i18n(app, identity.locale, actor.reader_zone)
-    init_theme(app, config.themes, lambda: house.plugins.template_folders())
-    init_headers(app)
-    init_sessions(app)
-    login_manager.init_app(app)
-    identity.init_identity(login_manager)
-    init_policy(app)
-    csrf.init_app(app)
-    init_errors(app)
-    init_shell(app)
-    blueprints.register(app, house.plugins)
-    require_policies(app)
-    cli.register(app)
-    return app
+    """Build the house (app/factory.py). Imported here and not above, so that the engine rooms load without Flask."""
+    from app.factory import build
 
-
-def build_house(app: Flask, config: Config) -> House:
-    """Open the database and Redis, load the key and the plug-ins, and put the house where requests and jobs find it."""
-    key = load_key(config.data, config.key)
-    app.config.update(SECRET_KEY=derive(key, "sessions"), SQLALCHEMY_DATABASE_URI=config.database_url,
-                      SQLALCHEMY_ENGINE_OPTIONS=engine_options(config.database_url), TESTING=config.testing,
-                      SESSION_COOKIE_SECURE=config.is_https, WTF_CSRF_TIME_LIMIT=None, MAX_CONTENT_LENGTH=600 * 1024 * 1024)
-    db.init_app(app)
-    migrate.init_app(app, db)
-    with app.app_context():
-        engine = prepare(db.engine)
-    redis = Redis.from_url(config.redis_url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=15)
-    plugins = Plugins.load()
-    secrets = SecretBox(key)
-    settings = SettingsStore(engine, secrets, Registry(plugins.sections))
-    house = House(config=config, engine=engine, redis=redis, jobs=Jobs(redis), secrets=secrets, settings=settings, plugins=plugins,
-                  tokens=TokenKeys(derive(key, "tokens")), key=key)
-    app.extensions["lettermill"] = house
-    return house
+    return build(config)

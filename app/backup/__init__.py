@@ -4,8 +4,8 @@ The dump is portable: what was written from SQLite can be restored into MariaDB,
 every address and every secret in it, the key included: it is readable by its owner alone, and belongs in a safe place.
 """
 
-from app.backup.dump import automatic_backup, backup
+from app.backup.dump import automatic_backup, backup, default_target
 from app.backup.load import restore
 from app.backup.manifest import BackupProblem, Manifest, read_manifest
 
-__all__ = ["BackupProblem", "Manifest", "automatic_backup", "backup", "read_manifest", "restore"]
+__all__ = ["BackupProblem", "Manifest", "automatic_backup", "backup", "default_target", "read_manifest", "restore"]

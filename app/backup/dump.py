@@ -55,12 +55,17 @@ def automatic_backup(config: Config, engine: Engine, occasion: str) -> Path | No
     with engine.connect() as connection:
         if not has_rows(connection):
             return None
-    folder = config.data / "backups"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = backup(config, engine, folder / f"{AUTOMATIC}{occasion}-{_moment()}.zip")
-    for old in sorted(folder.glob(f"{AUTOMATIC}*.zip"), key=lambda file: file.stat().st_mtime)[:-KEEP_AUTOMATIC]:
+    path = backup(config, engine, default_target(config, AUTOMATIC + occasion))
+    for old in sorted(path.parent.glob(f"{AUTOMATIC}*.zip"), key=lambda file: file.stat().st_mtime)[:-KEEP_AUTOMATIC]:
         old.unlink()
     return path
+
+
+def default_target(config: Config, label: str = "lettermill") -> Path:
+    """Return where a backup goes when nobody says: ``backups`` in the data folder (made here), named after label and moment."""
+    folder = config.data / "backups"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / f"{label}-{_moment()}.zip"
 
 
 def _write(archive: zipfile.ZipFile, config: Config, engine: Engine) -> None:
@@ -106,7 +111,7 @@ def _key(config: Config) -> tuple[str, str]:
     try:
         return (config.data / m.KEY).read_text(encoding="ascii"), "file"
     except FileNotFoundError:
-        raise m.BackupProblem(f"The key file {config.data / m.KEY} is missing: without it the secrets in a backup could never be read") from None
+        raise m.BackupProblem(f"The key file {config.data / m.KEY} is missing: nobody could read the secrets in the backup") from None
 
 
 @contextmanager

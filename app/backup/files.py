@@ -7,13 +7,14 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from app.backup.manifest import FILES, BackupProblem
 
 # What is left out, and why nothing is lost by it: the database is dumped, the key has a place of its own, Redis holds doorbells,
 # a slot's journal means nothing beside another database (its rows become in doubt by themselves), and a backup holds no backups.
-LEFT_OUT = frozenset({"backups", "journal", "key", "logs", "redis", "run.lock"})
+LEFT_OUT = frozenset({"backups", "journal", "key", "logs", "redis", "restoring", "run.lock"})
 DATABASE_SUFFIXES = (".sqlite3", ".sqlite3-wal", ".sqlite3-shm", ".sqlite3-journal")
 
 
@@ -48,18 +49,32 @@ def check_names(archive: zipfile.ZipFile) -> None:
             raise BackupProblem(f"The backup holds a file that does not belong there: {name}")
 
 
-def restore_files(archive: zipfile.ZipFile, data: Path) -> int:
-    """Write the files into the data folder, each whole or not at all, readable by their owner; return how many."""
-    names = _file_names(archive)
-    for name in names:
-        place = data / name.removeprefix(FILES)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_name(f".{place.name}.restoring")
-        with archive.open(name) as packed, draft.open("wb") as out:
-            shutil.copyfileobj(packed, out)
-        draft.chmod(0o600)
-        draft.replace(place)
-    return len(names)
+@contextmanager
+def unpacked(archive: zipfile.ZipFile, data: Path) -> Iterator[Path]:
+    """Unpack the files beside their places for the length of the block: a full disk is met before anything is changed."""
+    folder = data / "restoring"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        for name in _file_names(archive):
+            place = folder / name.removeprefix(FILES)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(name) as packed, place.open("wb") as out:
+                shutil.copyfileobj(packed, out)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def move_into_place(folder: Path, data: Path) -> None:
+    """Move unpacked files to their places in the data folder; readable by their owner alone."""
+    for file in sorted(folder.rglob("*")):
+        place = data / file.relative_to(folder)
+        if file.is_dir():
+            place.mkdir(mode=0o700, exist_ok=True)
+        else:
+            file.chmod(0o600)
+            file.replace(place)
 
 
 def write_private(place: Path, text: str) -> None:

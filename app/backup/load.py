@@ -17,12 +17,18 @@ from sqlalchemy.engine import Connection, Engine
 
 from app.backup import manifest as m
 from app.backup.dump import automatic_backup
-from app.backup.files import check_names, restore_files, write_private
+from app.backup.files import check_names, move_into_place, unpacked, write_private
 from app.backup.rows import from_line
-from app.backup.tables import VERSION_TABLE, column_names, has_rows, table_names, untyped
+from app.backup.tables import column_names, has_rows, table_names, untyped
 from app.config import Config
 
 ROWS_AT_ONCE = 2000
+SQLITE_SWITCH = ("PRAGMA foreign_keys=OFF", "PRAGMA foreign_keys=ON")
+# A row whose number is 0 keeps it: MariaDB would give it a new one.
+MARIADB_SWITCH = (
+    "SET foreign_key_checks=0, sql_mode=CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')",
+    "SET foreign_key_checks=1, sql_mode=DEFAULT",
+)
 
 
 def restore(config: Config, engine: Engine, source: Path, *, build: Callable[[str], object], replace: bool = False) -> m.Manifest:
@@ -36,13 +42,10 @@ def restore(config: Config, engine: Engine, source: Path, *, build: Callable[[st
     with _nobody_else(config.data), zipfile.ZipFile(source) as archive:
         check_names(archive)
         key = _fitting_key(archive, page, config)
-        _make_room(config, engine, replace=replace)
-        try:
-            _restore_tables(archive, page, engine, build)
-        except BaseException:
-            empty(engine)
-            raise
-        restore_files(archive, config.data)
+        with unpacked(archive, config.data) as files:
+            kept = _make_room(config, engine, replace=replace)
+            _restore_or_empty(archive, page, engine, build, kept)
+            move_into_place(files, config.data)
         if key is not None:
             _put_key(config.data, key)
     return page
@@ -55,32 +58,46 @@ def empty(engine: Engine) -> None:
         tables.reflect(connection)
         for table in tables.tables.values():
             connection.execute(sa.schema.DropTable(table))
+        connection.commit()
 
 
-def _make_room(config: Config, engine: Engine, *, replace: bool) -> None:
+def _make_room(config: Config, engine: Engine, *, replace: bool) -> Path | None:
+    """Empty the database where that is allowed; return the backup of what it held."""
     with engine.connect() as connection:
         occupied = has_rows(connection)
     if occupied and not replace:
-        raise m.BackupProblem("The database holds data already. Restore into an empty one, or say that this one is to be replaced")
-    if occupied:
-        automatic_backup(config, engine, "restore")
+        raise m.BackupProblem("The database holds data already. Restore into an empty one, or say --replace")
+    kept = automatic_backup(config, engine, "restore") if occupied else None
     empty(engine)
+    return kept
 
 
-def _restore_tables(archive: zipfile.ZipFile, page: m.Manifest, engine: Engine, build: Callable[[str], object]) -> None:
-    for revision in page.revisions:
-        build(revision)
-    with engine.connect() as connection:
-        present = set(table_names(connection))
-    if unknown := sorted(name for name in page.tables if name not in present):
-        raise m.BackupProblem(f"The backup holds tables of a plug-in that is not installed here ({', '.join(unknown)}): install it first")
+def _restore_or_empty(
+    archive: zipfile.ZipFile, page: m.Manifest, engine: Engine, build: Callable[[str], object], kept: Path | None
+) -> None:
+    try:
+        for revision in page.revisions:
+            build(revision)
+        _restore_tables(archive, page, engine)
+    except BaseException as error:
+        empty(engine)
+        if kept and isinstance(error, Exception):
+            raise m.BackupProblem(f"{error}. The database is empty now; what it held is in {kept}") from error
+        raise
+
+
+def _restore_tables(archive: zipfile.ZipFile, page: m.Manifest, engine: Engine) -> None:
     with _without_foreign_keys(engine) as connection:
+        present = set(table_names(connection))
+        if unknown := sorted(name for name in page.tables if name not in present):
+            raise m.BackupProblem(f"Some tables belong to a plug-in that is not installed here ({', '.join(unknown)}): install it first")
         # A migration may have put first rows into its tables: the backup has these too, as they were.
         for table in present:
             connection.execute(sa.delete(sa.table(table)))
         for table, rows in page.tables.items():
             _restore_table(archive, connection, table, rows)
         _check_foreign_keys(connection)
+        connection.commit()
 
 
 def _restore_table(archive: zipfile.ZipFile, connection: Connection, table: str, rows: int) -> None:
@@ -89,7 +106,11 @@ def _restore_table(archive: zipfile.ZipFile, connection: Connection, table: str,
         columns = orjson.loads(lines.readline())
         if missing := set(columns) - set(column_names(connection, table)):
             raise m.BackupProblem(f"The table {table} has no column {', '.join(sorted(missing))}: the backup is of another version")
-        written = sum(_insert(connection, table, columns, block) for block in _blocks(lines))
+        written = 0
+        for block in _blocks(lines):
+            written += _insert(connection, table, columns, block)
+            # A failure empties the database anyway: one transaction over everything would only fill its logs.
+            connection.commit()
     if written != rows:
         raise m.BackupProblem(f"The backup is damaged: {table} has {written} rows instead of {rows}")
 
@@ -107,18 +128,17 @@ def _blocks(lines: IO[bytes]) -> Iterator[list[bytes]]:
 
 @contextmanager
 def _without_foreign_keys(engine: Engine) -> Iterator[Connection]:
-    """One transaction in which rows may come before those they point at. The switch is the connection's own, and is set back."""
-    sqlite = engine.dialect.name == "sqlite"
+    """A connection on which rows may come before those they point at. The block commits; the switch is set back after it."""
+    off, on = (SQLITE_SWITCH if engine.dialect.name == "sqlite" else MARIADB_SWITCH)
     with engine.connect() as connection:
         raw = connection.connection.cursor()
         # SQLite ignores the switch inside a transaction; at this point none has begun.
-        raw.execute("PRAGMA foreign_keys=OFF" if sqlite else "SET foreign_key_checks=0, sql_mode=CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')")
+        raw.execute(off)
         try:
-            with connection.begin():
-                yield connection
+            yield connection
         finally:
             connection.rollback()
-            raw.execute("PRAGMA foreign_keys=ON" if sqlite else "SET foreign_key_checks=1, sql_mode=DEFAULT")
+            raw.execute(on)
             raw.close()
 
 
@@ -132,7 +152,7 @@ def _fitting_key(archive: zipfile.ZipFile, page: m.Manifest, config: Config) -> 
     """Return the key to put into the key file, or None where the environment has it; raise BackupProblem where keys do not fit."""
     if config.key:
         if m.key_print(config.key) != page.key_print:
-            raise m.BackupProblem("LETTERMILL_KEY is not the key of this backup: its secrets could not be read. Set the key it was made with")
+            raise m.BackupProblem("LETTERMILL_KEY is not the key of this backup, and its secrets could not be read: set that key")
         return None
     if page.key == "file":
         return archive.read(m.KEY).decode("ascii")

@@ -49,7 +49,10 @@ def read_manifest(source: Path) -> Manifest:
         raise BackupProblem(f"{source} is not a backup of Lettermill, or it is damaged ({error})") from error
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise BackupProblem(f"{source} was made by a later version of Lettermill: restore it with that one")
-    return Manifest(**fields)
+    try:
+        return Manifest(**fields)
+    except TypeError as error:
+        raise BackupProblem(f"{source} does not say what is in it: it is damaged ({error})") from error
 
 
 def key_print(key: str) -> str:

@@ -33,4 +33,5 @@ def revisions(connection: Connection) -> list[str]:
 
 def has_rows(connection: Connection) -> bool:
     """Return whether any table holds a row."""
-    return any(connection.execute(sa.select(sa.literal(1)).select_from(sa.table(name)).limit(1)).first() for name in table_names(connection))
+    probes = (sa.select(sa.literal(1)).select_from(sa.table(name)).limit(1) for name in table_names(connection))
+    return any(connection.execute(probe).first() for probe in probes)

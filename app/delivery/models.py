@@ -75,14 +75,14 @@ class Sending(Owned, Base):
     epoch: Mapped[int] = mapped_column(default=1)
     delivery_server_id: Mapped[int | None] = mapped_column(sa.ForeignKey("delivery_servers.id"))
     channel: Mapped[str] = mapped_column(sa.String(40), default="smtp")
-    # retry | park: what becomes of a recipient in doubt.
+    # retry | park: what becomes of a recipient in doubt (settings.md 17).
     in_doubt_policy: Mapped[str] = mapped_column(sa.String(8), default="retry")
     # The domain of Message-IDs, so that a resend carries the same one.
     message_id_domain: Mapped[str] = mapped_column(sa.String(253), default="")
     content: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     content_hash: Mapped[str] = mapped_column(exact(64), default="")
     list_ids: Mapped[list[int]] = mapped_column(sa.JSON, default=list)
-    # Where the freeze goes on: the list in hand and the last subscriber taken from it.
+    # Where the freeze goes on: the walk in hand (app.delivery.freeze) and the last subscriber taken from it.
     freeze_list: Mapped[int] = mapped_column(default=0)
     freeze_after: Mapped[int] = mapped_column(BigId, default=0)
     total: Mapped[int] = mapped_column(default=0)
@@ -104,7 +104,8 @@ class Recipient(Base):
     __table_args__ = (
         sa.UniqueConstraint("sending_id", "kind", "dedupe_key"),
         sa.Index("ix_recipients_subscriber_id", "subscriber_id"),
-        sa.Index("ix_recipients_retry", "state", "next_at"),
+        # NULL for all but the rows that wait or are tried again, so that the way of a first try costs this index nothing.
+        sa.Index("ix_recipients_next_at", "sending_id", "next_at"),
     )
 
     sending_id: Mapped[int] = mapped_column(sa.ForeignKey("sendings.id"), primary_key=True, autoincrement=False)
@@ -119,9 +120,9 @@ class Recipient(Base):
     state: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
     reason: Mapped[str] = mapped_column(sa.String(24), default="")
     attempts: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
-    # Only of rows that wait for another try: the index on it stays as small as what waits.
+    # Not before this moment. Of a row that is being tried again it is the lease of that try; NULL: a first try, or a final state.
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # The claim that the row is in flight under; an outcome of an older claim finds no row.
+    # The slice that the row is in flight under; an outcome of an older one finds no row.
     claim: Mapped[str | None] = mapped_column(exact(32))
     slot_id: Mapped[int | None] = mapped_column()
     code: Mapped[int | None] = mapped_column(sa.SmallInteger)
@@ -139,7 +140,8 @@ class Batch(Base):
     """A range of positions of one sending: what a sender claims. Its counters are kept in the outcome's transaction."""
 
     __tablename__ = "batches"
-    __table_args__ = (sa.UniqueConstraint("sending_id", "first"), sa.Index("ix_batches_state", "state", "sending_id", "first"))
+    __table_args__ = (sa.UniqueConstraint("sending_id", "first"), sa.Index("ix_batches_state", "sending_id", "state", "first"),
+                      sa.Index("ix_batches_lease", "state", "lease_until"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     sending_id: Mapped[int] = mapped_column(sa.ForeignKey("sendings.id"))
@@ -148,8 +150,6 @@ class Batch(Base):
     pacing_group: Mapped[str] = mapped_column(sa.String(64), default="")
     # waiting | claimed | done (every row was tried once; retries are claimed by row)
     state: Mapped[str] = mapped_column(sa.String(8), default="waiting")
-    # The next position that has not been tried; a claim that died goes on here.
-    cursor: Mapped[int] = mapped_column(default=0)
     claim: Mapped[str | None] = mapped_column(exact(32))
     slot_id: Mapped[int | None] = mapped_column(index=True)
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -191,7 +191,7 @@ class TrackingEvent(Base):
     """A raw open, click, web view or unsubscribe; the verdict on it (human or machine) can be revised."""
 
     __tablename__ = "tracking_events"
-    __table_args__ = (sa.Index("ix_tracking_events_sending", "sending_id", "at"),)
+    __table_args__ = (sa.Index("ix_tracking_events_recipient", "sending_id", "position"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     sending_id: Mapped[int] = mapped_column()
@@ -203,6 +203,29 @@ class TrackingEvent(Base):
     address: Mapped[str] = mapped_column(sa.String(45), default="")
     user_agent: Mapped[str] = mapped_column(sa.String(300), default="")
     at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class SendingMinute(Base):
+    """What happened to a sending in one minute: what its charts are drawn from, so that no page walks the raw events."""
+
+    __tablename__ = "sending_minutes"
+
+    sending_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    minute: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    opens: Mapped[int] = mapped_column(default=0)
+    clicks: Mapped[int] = mapped_column(default=0)
+    unsubscribes: Mapped[int] = mapped_column(default=0)
+    machine_opens: Mapped[int] = mapped_column(default=0)
+    machine_clicks: Mapped[int] = mapped_column(default=0)
+
+
+class TrackingBatch(Base):
+    """The name of a chunk of events that is written: it is never counted twice."""
+
+    __tablename__ = "tracking_batches"
+
+    name: Mapped[str] = mapped_column(exact(48), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
 
 class TestMail(Base):

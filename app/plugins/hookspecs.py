@@ -76,12 +76,12 @@ def lettermill_blueprints() -> Sequence[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
-def lettermill_template_folders() -> Sequence[Path]:  # type: ignore[empty-body]
-    """Return folders of Jinja templates; the plug-in's pages name them ``plugins/<name>/<file>``.
+def lettermill_template_folder() -> Path:  # type: ignore[empty-body]
+    """Return the folder of the plug-in's Jinja templates; its pages name them ``plugins/<name>/<file>``.
 
     Called once when a process starts. A reseller's theme may override each of them under the same name.
 
-    If it raises, or a folder is not there, the plug-in is not started.
+    If it raises, or the folder is not there, the plug-in is not started.
     """
 
 
@@ -314,11 +314,11 @@ def lettermill_after_events(events: Sequence[EventView], own: Own) -> None:
 
 @hookspec
 def lettermill_tpl_page_end(page: str, own: Own) -> str | None:
-    """Return what stands at the end of every page of the signed-in areas, or None.
+    """Return what stands at the end of every page, public ones too, or None.
 
     Called in a web request.
 
-    :param page: The page's name, such as ``campaigns.index``.
+    :param page: The page's name, such as ``campaigns.index``; empty for an address that leads nowhere.
     :param own: What belongs to the plug-in.
 
     If it raises, the slot stays empty.
@@ -326,11 +326,25 @@ def lettermill_tpl_page_end(page: str, own: Own) -> str | None:
 
 
 @hookspec
-def lettermill_tpl_campaign_report(campaign_id: int, own: Own) -> str | None:
+def lettermill_tpl_navigation_end(page: str, own: Own) -> str | None:
+    """Return what stands under the side bar of the signed-in areas, or None; for a line that is a link, see ``lettermill_menu_items``.
+
+    Called in a web request.
+
+    :param page: The page's name, such as ``campaigns.index``; empty for an address that leads nowhere.
+    :param own: What belongs to the plug-in.
+
+    If it raises, the slot stays empty.
+    """
+
+
+@hookspec
+def lettermill_tpl_campaign_report(page: str, campaign_id: int, own: Own) -> str | None:
     """Return a panel for the report of a campaign, or None.
 
     Called in a web request, once the reader is known to be allowed to see the campaign.
 
+    :param page: The page's name.
     :param campaign_id: The campaign's number.
     :param own: What belongs to the plug-in.
 

@@ -6,8 +6,9 @@ All of it stands under the plug-in's name, which is why the platform can count a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +28,30 @@ Section = TypeVar("Section")
 DATA: sa.Table = PluginDatum.__table__  # type: ignore[assignment]
 STATES: sa.Table = PluginState.__table__  # type: ignore[assignment]
 INSTANCE = "instance"
+
+
+# In a web request that changes something: the connection of the transaction that is open, or None.
+_joined: ContextVar[Callable[[], Connection | None] | None] = ContextVar("lettermill_plugin_joins", default=None)
+
+
+def join(find: Callable[[], Connection | None] | None) -> None:
+    """Let plug-ins write in the transaction that ``find`` returns, where there is one; None ends that.
+
+    SQLite has one write lock: a plug-in that asked for its own, while the request that called it holds it, would wait in vain.
+    """
+    _joined.set(find)
+
+
+@contextmanager
+def _write(engine: Engine) -> Iterator[Connection]:
+    find = _joined.get()
+    open_one = find() if find is not None else None
+    if open_one is None:
+        with writing(engine) as connection:
+            yield connection
+    else:
+        with open_one.begin_nested():
+            yield open_one
 
 
 class PluginSilenced(RuntimeError):
@@ -102,14 +127,14 @@ class OwnData:
 
     def put(self, key: str, value: Any) -> None:
         """Keep ``value`` under ``key``; raise PluginSilenced once the plug-in is no longer enabled or paused."""
-        with writing(self._engine) as connection:
+        with _write(self._engine) as connection:
             refuse_if_silenced(connection, self._plugin)
             if not connection.execute(sa.update(DATA).where(*self._at(key)).values(value=value)).rowcount:
                 connection.execute(sa.insert(DATA).values(plugin=self._plugin, key=key, value=value))
 
     def delete(self, key: str) -> None:
         """Forget ``key``; nothing happens where there is none."""
-        with writing(self._engine) as connection:
+        with _write(self._engine) as connection:
             connection.execute(sa.delete(DATA).where(*self._at(key)))
 
     def _at(self, key: str) -> tuple[sa.ColumnElement[bool], ...]:
@@ -175,7 +200,7 @@ class Own:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a short transaction on the plug-in's own tables, committed at the end; raise PluginSilenced as ``data.put`` does."""
-        with writing(self._ground.engine) as connection:
+        with _write(self._ground.engine) as connection:
             refuse_if_silenced(connection, self.name)
             yield connection
 
@@ -185,3 +210,19 @@ class Own:
 def own_of(plugin: str, ground: Ground, readings: Readings) -> Own:
     """Return what belongs to ``plugin``, reading settings through ``readings``."""
     return Own(plugin, logging.getLogger(f"plugins.{plugin}"), ground, readings)
+
+
+_speaking: ContextVar[Own | None] = ContextVar("lettermill_plugin", default=None)
+
+
+def speaking_for(own: Own | None) -> None:
+    """Note whose page the rest of this request is; the web does so before it calls a plug-in's view."""
+    _speaking.set(own)
+
+
+def current() -> Own:
+    """Return what belongs to the plug-in whose page this is; raise RuntimeError anywhere else (a hook is given its own)."""
+    own = _speaking.get()
+    if own is None:
+        raise RuntimeError("current() is for a plug-in's own pages; a hook takes the argument own")
+    return own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import secrets
@@ -47,7 +48,7 @@ def csrf_error(_error: CSRFError) -> Response:
     """The page was open for too long, or in another sign-in. Nothing was done; htmx gets a new token and may press again."""
     response = answer(faults.page_too_old(again=wants_panel()), typed=_typed())
     if wants_panel():
-        response.headers["HX-Trigger"] = '{"lm:token": {"value": "%s"}}' % generate_csrf()
+        response.headers["HX-Trigger"] = json.dumps({"lm:token": {"value": generate_csrf()}})
     return response
 
 
@@ -104,5 +105,5 @@ def _said_by_us(error: HTTPException) -> str:
 
 def _typed() -> list[tuple[str, str]]:
     """Return what was typed, to be copied from the page: never files, nor anything that may be secret."""
-    shown = [(name, value) for name, value in request.form.items(multi=True) if value and not any(word in name.lower() for word in NOT_SHOWN)]
-    return [(name, value[:20_000]) for name, value in shown[:50]]
+    filled = [(name, value[:20_000]) for name, value in request.form.items(multi=True) if value]
+    return [pair for pair in filled if not any(word in pair[0].lower() for word in NOT_SHOWN)][:50]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from flask import Response, current_app, make_response, render_template, request
 from jinja2 import Environment
+from jinja2.runtime import Context
+
+Draw = Callable[[Context], Iterator[str]]
 
 
 class BlockMissing(LookupError):
@@ -44,15 +49,15 @@ def block_of(environment: Environment, template: str, block: str, values: dict[s
     page = environment.get_template(template)
     context = page.new_context(values)
     try:
-        opening = page.root_render_func(context)
-        next(opening, None)
-        opening.close()
-        blocks = context.blocks.get(block)
-        if not blocks:
-            raise BlockMissing(f"{template} has no block named {block}")
-        return environment.concat(blocks[0](context))
+        next(iter(page.root_render_func(context)), None)
+        return environment.concat(_first(context.blocks, block, template)(context))
     except BlockMissing:
         raise
-    except Exception:
-        # Jinja turns the compiled lines of its traceback into lines of the template, and raises again.
+    except Exception:  # noqa: BLE001 - raised again, with the template's own lines in the traceback instead of compiled ones
         environment.handle_exception()
+
+
+def _first(blocks: dict[str, list[Draw]], block: str, template: str) -> Draw:
+    if block not in blocks:
+        raise BlockMissing(f"{template} has no block named {block}")
+    return blocks[block][0]

@@ -25,7 +25,8 @@ def init_i18n(app: Flask, locale_of: Callable[[], str | None], zone_of: Callable
     """
     app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
     Babel(app, locale_selector=locale_of, timezone_selector=zone_of)
-    app.jinja_env.filters.update(number=number, percent=percent, bytes=size, duration=duration, when=when, clock=clock, day=day, exact=exact)
+    app.jinja_env.filters.update(number=number, percent=percent, bytes=size, duration=duration)
+    app.jinja_env.filters.update(when=when, clock=clock, day=day, exact=exact)
     app.jinja_env.globals.update(when=when, page_language=page_language, page_direction=page_direction, zone_name=zone_name)
 
 
@@ -84,20 +85,24 @@ def duration(seconds: float | timedelta | None) -> str:
         return "–"
     seconds = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
     if seconds < 1:
-        return gettext("%(count)s ms", count=number(seconds * 1000)).replace(" ", NO_BREAK)
+        return _joined(gettext("%(count)s ms", count=number(seconds * 1000)))
     if seconds < 120:
-        return gettext("%(count)s s", count=number(seconds, 1 if seconds < 10 and seconds % 1 else 0)).replace(" ", NO_BREAK)
+        return _joined(gettext("%(count)s s", count=number(seconds, 1 if seconds < 10 and seconds % 1 else 0)))
     return _long_duration(int(seconds // 60))
 
 
 def _long_duration(minutes: int) -> str:
     if minutes < 60:
-        return gettext("%(count)s min", count=minutes).replace(" ", NO_BREAK)
+        return _joined(gettext("%(count)s min", count=minutes))
     hours, rest = divmod(minutes, 60)
     if hours < 48:
-        whole = gettext("%(count)s h", count=hours).replace(" ", NO_BREAK)
-        return whole + (" " + gettext("%(count)s min", count=rest).replace(" ", NO_BREAK) if rest else "")
-    return ngettext("%(num)s day", "%(num)s days", hours // 24).replace(" ", NO_BREAK)
+        whole = _joined(gettext("%(count)s h", count=hours))
+        return whole + (" " + _joined(gettext("%(count)s min", count=rest)) if rest else "")
+    return _joined(ngettext("%(num)s day", "%(num)s days", hours // 24))
+
+
+def _joined(words: str) -> str:
+    return str(words).replace(" ", NO_BREAK)
 
 
 def local(moment: datetime) -> datetime:
@@ -143,4 +148,5 @@ def when(moment: datetime | None, *, full: bool = False) -> Markup:
     words = spoken(moment)
     if full and ":" not in words:
         words = f"{words}, {clock(moment)}"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.astimezone(UTC).isoformat(timespec="seconds"), exact(moment), words)
+    instant = moment.astimezone(UTC).isoformat(timespec="seconds")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(instant, exact(moment), words)

@@ -1,0 +1,74 @@
+"""What is looked at before a campaign goes: each finding says what was seen, and what to do where something is amiss."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.audience.models import Subscriber
+from app.campaigns.models import Campaign
+from app.mail.address import AddressError, parse_address
+
+# Gmail cuts a mail's HTML at 102 KB and hides the rest, the way out included.
+CUT_AT = 102 * 1024
+UNSUBSCRIBE = "%Link:Unsubscribe%"
+_FIRST_NAME = re.compile(r"%Subscriber:FirstName%")
+_IMAGE = re.compile(r"<img\b[^>]*>", re.I)
+_ALT = re.compile(r"\balt\s*=", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ``tone``: ok, warn, or bad, which keeps the campaign from going."""
+
+    tone: str
+    title: str
+    text: str = ""
+
+
+def findings_of(session: Session, campaign: Campaign) -> list[Finding]:
+    """Look at everything; what is bad comes first."""
+    found = [*_envelope(campaign), *_content(campaign), *_people(session, campaign)]
+    return sorted(found, key=lambda finding: ("bad", "warn", "ok").index(finding.tone))
+
+
+def _envelope(campaign: Campaign) -> Iterator[Finding]:
+    yield Finding("ok", "Lists are chosen") if campaign.lists else Finding("bad", "No list is chosen", "Choose at least one under “To”.")
+    try:
+        parse_address(campaign.from_email)
+        yield Finding("ok", "The From address is right")
+    except AddressError as error:
+        yield Finding("bad", "The From address is missing or wrong", str(error))
+    yield Finding("ok", "There is a subject") if campaign.subject.strip() else Finding("bad", "There is no subject", "Type what the mail is about.")
+    if not campaign.preheader.strip():
+        yield Finding("warn", "There is no pre-header", "Mailboxes then show the first words of the mail after the subject.")
+
+
+def _content(campaign: Campaign) -> Iterator[Finding]:
+    if not campaign.html.strip() and not campaign.plain.strip():
+        yield Finding("bad", "The mail says nothing yet", "Write its HTML, its plain text, or both.")
+        return
+    for text, name in ((campaign.html, "HTML"), (campaign.plain, "plain text")):
+        if text.strip() and UNSUBSCRIBE not in text:
+            yield Finding("bad", f"The {name} has no way out", f"Put {UNSUBSCRIBE} where readers look for it: in the HTML as a link’s address.")
+    size = len(campaign.html.encode())
+    if size > CUT_AT:
+        yield Finding("warn", f"The HTML has {size // 1024} KB", "Gmail shows the first 102 KB only. Make it shorter.")
+    bare = [tag for tag in _IMAGE.findall(campaign.html) if not _ALT.search(tag)]
+    if bare:
+        yield Finding("warn", f"{len(bare)} pictures have no words", "Give each an alt text: many readers see the words first, some hear them only.")
+
+
+def _people(session: Session, campaign: Campaign) -> Iterator[Finding]:
+    ids = [found.id for found in campaign.lists]
+    if ids and not any(found.active_count for found in campaign.lists):
+        yield Finding("bad", "Nobody is on the chosen lists", "Import subscribers, or choose another list.")
+    if not ids or not _FIRST_NAME.search(campaign.subject + campaign.preheader + campaign.html + campaign.plain):
+        return
+    nameless = sa.select(Subscriber.email).where(Subscriber.list_id.in_(ids), Subscriber.state == "active", Subscriber.first_name == "").limit(1)
+    if (one := session.scalar(nameless)) is not None:
+        yield Finding("warn", "Some people have no first name", f"{one} would read an empty place. Give the tag a stand-in: %Subscriber:FirstName|friend%")

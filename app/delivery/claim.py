@@ -1,0 +1,107 @@
+"""T1: take a batch, or rows whose next try is due, for this slot; and give back what was not used.
+
+A claim is a range, not rows: one statement on one small row. Two senders never take the same one: MariaDB skips rows that another
+transaction holds (``FOR UPDATE SKIP LOCKED``), SQLite has one writer at a time. The lease is by the database's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.delivery.clock import db_now
+from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, State, new_claim
+
+LEASE_S = 15 * 60
+RETRIES_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a sender holds: a batch of first tries (``batch_id``), or the ``positions`` of rows that are due again."""
+
+    token: str
+    sending_id: int
+    slot_id: int
+    batch_id: int | None = None
+    first: int = 0
+    last: int = 0
+    pacing_group: str = ""
+    positions: tuple[int, ...] = ()
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether these rows were tried before."""
+        return self.batch_id is None
+
+
+def claim_next(connection: Connection, sending_id: int, slot_id: int, held: Collection[str] = ()) -> Claim | None:
+    """Claim what is due again, else the next batch whose pacing group is not held back; None where there is nothing to do now."""
+    if connection.scalar(sa.select(SENDINGS.c.state).where(SENDINGS.c.id == sending_id)) != "sending":
+        return None
+    return claim_retries(connection, sending_id, slot_id) or claim_batch(connection, sending_id, slot_id, held)
+
+
+def claim_batch(connection: Connection, sending_id: int, slot_id: int, held: Collection[str] = ()) -> Claim | None:
+    """Claim the first waiting batch."""
+    batch, token = BATCHES.c, new_claim()
+    free = (sa.select(batch.id).where(batch.sending_id == sending_id, batch.state == "waiting", batch.pacing_group.not_in(list(held)))
+            .order_by(batch.first).limit(1))
+    batch_id = connection.scalar(free.with_for_update(skip_locked=True))
+    if batch_id is None:
+        return None
+    connection.execute(sa.update(BATCHES).where(batch.id == batch_id).values(
+        state="claimed", claim=token, slot_id=slot_id, lease_until=db_now(connection, LEASE_S)))
+    row = connection.execute(sa.select(batch.first, batch.last, batch.pacing_group).where(batch.id == batch_id)).one()
+    return Claim(token, sending_id, slot_id, batch_id, row.first, row.last, row.pacing_group)
+
+
+def claim_retries(connection: Connection, sending_id: int, slot_id: int) -> Claim | None:
+    """Claim rows whose next try is due, at most 500. Their ``next_at`` becomes the lease: nobody takes them again before its end."""
+    row, token = RECIPIENTS.c, new_claim()
+    due = (sa.select(row.position).where(row.sending_id == sending_id, row.next_at <= db_now(connection), row.state == State.PENDING)
+           .order_by(row.next_at).limit(RETRIES_AT_ONCE))
+    positions = tuple(sorted(connection.scalars(due.with_for_update(skip_locked=True))))
+    if not positions:
+        return None
+    connection.execute(sa.update(RECIPIENTS).where(row.sending_id == sending_id, row.position.in_(positions)).values(
+        claim=token, slot_id=slot_id, next_at=db_now(connection, LEASE_S)))
+    return Claim(token, sending_id, slot_id, positions=positions)
+
+
+def renew(connection: Connection, claim: Claim) -> bool:
+    """Lengthen the lease of a batch; return whether it is still ours."""
+    if claim.is_retry:
+        return True
+    kept = connection.execute(sa.update(BATCHES).where(BATCHES.c.id == claim.batch_id, BATCHES.c.claim == claim.token)
+                              .values(lease_until=db_now(connection, LEASE_S)))
+    return bool(kept.rowcount)
+
+
+def release(connection: Connection, claim: Claim) -> None:
+    """Give the claim back: a batch with nobody left to try is done, any other waits for the next sender."""
+    if claim.is_retry:
+        _release_retries(connection, claim)
+        return
+    state = "waiting" if has_untried(connection, claim.sending_id, claim.first, claim.last) else "done"
+    connection.execute(sa.update(BATCHES).where(BATCHES.c.id == claim.batch_id, BATCHES.c.claim == claim.token).values(
+        state=state, claim=None, slot_id=None, lease_until=None))
+
+
+def _release_retries(connection: Connection, claim: Claim) -> None:
+    """Make rows that were claimed and not tried due again at once."""
+    row = RECIPIENTS.c
+    connection.execute(sa.update(RECIPIENTS).where(
+        row.sending_id == claim.sending_id, row.position.in_(claim.positions), row.state == State.PENDING, row.claim == claim.token)
+        .values(next_at=db_now(connection), claim=None, slot_id=None))
+
+
+def has_untried(connection: Connection, sending_id: int, first: int, last: int) -> bool:
+    """Whether a row of the range has no outcome of a first try: it is pending, or in flight."""
+    row = RECIPIENTS.c
+    return connection.scalar(sa.select(row.position).where(
+        row.sending_id == sending_id, row.position.between(first, last), row.state.in_((State.PENDING, State.INFLIGHT)),
+        row.next_at.is_(None)).limit(1)) is not None

@@ -1,0 +1,53 @@
+"""The end of a sending: when no row is open, seen in the transaction that settled the last one, never inferred from an empty fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.campaigns.models import Campaign
+from app.db import utcnow
+from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, counts_of
+from app.plugins.views import ResultView
+
+CAMPAIGNS: sa.Table = Campaign.__table__  # type: ignore[assignment]
+
+Tell = Callable[[Connection, ResultView], None]
+
+
+def tell_nobody(_connection: Connection, _result: ResultView) -> None:
+    """For callers without plug-ins: tests of the ledger alone."""
+
+
+def finish_if_settled(connection: Connection, sending_id: int, tell: Tell = tell_nobody) -> bool:
+    """Finish the sending if no row is open; return whether it is finished now.
+
+    The sending's row is locked first: of two senders that settle the last rows at the same moment, the second sees what the first wrote.
+    """
+    sending = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == sending_id).with_for_update()).one_or_none()
+    if sending is None or sending.state not in {"sending", "paused"} or has_open_rows(connection, sending_id):
+        return sending is not None and sending.state == "finished"
+    now = utcnow()
+    connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == sending_id)
+                       .values(state="finished", finished_at=now, epoch=SENDINGS.c.epoch + 1))
+    if sending.kind == "campaign" and sending.campaign_id is not None:
+        _finish_campaign(connection, sending, tell)
+    return True
+
+
+def has_open_rows(connection: Connection, sending_id: int) -> bool:
+    """Whether a recipient may still be tried: in a batch that is not done, or with a moment for another try."""
+    batch = sa.select(BATCHES.c.id).where(BATCHES.c.sending_id == sending_id, BATCHES.c.state != "done").limit(1)
+    waiting = sa.select(RECIPIENTS.c.position).where(RECIPIENTS.c.sending_id == sending_id, RECIPIENTS.c.next_at.is_not(None)).limit(1)
+    return connection.scalar(batch) is not None or connection.scalar(waiting) is not None
+
+
+def _finish_campaign(connection: Connection, sending: Any, tell: Tell) -> None:
+    connection.execute(sa.update(CAMPAIGNS).where(CAMPAIGNS.c.id == sending.campaign_id).values(state="finished"))
+    name = connection.scalar(sa.select(CAMPAIGNS.c.name).where(CAMPAIGNS.c.id == sending.campaign_id)) or ""
+    counts = counts_of(connection, sending.id)
+    tell(connection, ResultView(campaign_id=sending.campaign_id, account_id=sending.user_id, name=name, sent=counts.sent,
+                                failed=counts.failed, skipped=counts.skipped, in_doubt=counts.in_doubt))

@@ -1,0 +1,146 @@
+"""The freeze: who gets a sending is written down before the first mail leaves, one ledger row each, in chunks that can be restarted.
+
+The walk goes over the active people of each list, then over those who have left, so that "who did not get it, and why" knows them.
+Each chunk is one transaction that also moves the place where the walk goes on: a freeze that dies goes on after its last chunk, and of
+two at once the second finds that the place has moved and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from app.audience.models import Subscriber
+from app.db import reading, utcnow
+from app.delivery import suppressed
+from app.delivery.again import write_again
+from app.delivery.crash import crash_point
+from app.delivery.cutting import LARGEST, cut
+from app.delivery.finish import finish_if_settled
+from app.delivery.ledger import BATCHES, KINDS, RECIPIENTS, SENDINGS, State
+
+SUBSCRIBERS: sa.Table = Subscriber.__table__  # type: ignore[assignment]
+CHUNK = 5000
+WALKS = ("active", "unsubscribed")
+
+Row = dict[str, Any]
+
+
+class Moved(Exception):
+    """Another process froze this chunk, or the sending is no longer freezing; nothing was written."""
+
+
+def freeze_chunk(engine: Engine, sending_id: int) -> bool:
+    """Freeze the next chunk; return whether the freeze is over (or not ours to go on with)."""
+    with reading(), engine.connect() as connection:
+        sending = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == sending_id)).one_or_none()
+        if sending is None or sending.state != "freezing":
+            return True
+        if sending.freeze_list >= len(sending.list_ids) * len(WALKS):
+            people: Sequence[Any] = ()
+        else:
+            people = _people(connection, sending)
+    try:
+        return write_again(engine, lambda connection: _write_chunk(connection, sending, people))
+    except Moved:
+        return False
+
+
+def _people(connection: Connection, sending: Any) -> Sequence[Any]:
+    """Return the next people of the walk in hand, each with the ledger row that their address may have already."""
+    walk, number = divmod(sending.freeze_list, len(sending.list_ids))
+    person, row = SUBSCRIBERS.c, RECIPIENTS.c
+    known = sa.and_(row.sending_id == sending.id, row.kind == KINDS["recipient"], row.dedupe_key == person.dedupe_key)
+    return connection.execute(
+        sa.select(person.id, person.list_id, person.email, person.dedupe_key, person.bounce_state, row.position, row.state.label("known"),
+                  sa.literal(WALKS[walk]).label("walk"))
+        .outerjoin(RECIPIENTS, known)
+        .where(person.list_id == sending.list_ids[number], person.state == WALKS[walk], person.id > sending.freeze_after)
+        .order_by(person.id).limit(CHUNK)).all()
+
+
+def _write_chunk(connection: Connection, sending: Any, people: Sequence[Any]) -> bool:
+    """Write a chunk and move on, in one transaction; return whether it was the last."""
+    over = sending.freeze_list >= len(sending.list_ids) * len(WALKS)
+    held = suppressed.look_up(connection, sending.user_id, [person.dedupe_key for person in people])
+    fresh = [person for person in people if person.position is None]
+    rows = [_row(sending.id, person, _reason(person, held)) for person in fresh]
+    _move_on(connection, sending, people, len(rows))
+    _insert(connection, sending, rows)
+    _revive(connection, sending, [person for person in people if person.known == State.SKIPPED and not _reason(person, held)])
+    if over:
+        _start(connection, sending)
+    crash_point("in_freeze")
+    return over
+
+
+def _move_on(connection: Connection, sending: Any, people: Sequence[Any], added: int) -> None:
+    """Take the chunk: only where the walk is still where it was when the people were read."""
+    is_last_of_walk = len(people) < CHUNK
+    place = {"freeze_list": sending.freeze_list + 1, "freeze_after": 0} if is_last_of_walk else {"freeze_after": people[-1].id}
+    moved = connection.execute(
+        sa.update(SENDINGS).where(SENDINGS.c.id == sending.id, SENDINGS.c.state == "freezing", SENDINGS.c.freeze_list == sending.freeze_list,
+                                  SENDINGS.c.freeze_after == sending.freeze_after)
+        .values(total=SENDINGS.c.total + added, **place))
+    if not moved.rowcount:
+        raise Moved
+
+
+def _reason(person: Any, held: suppressed.Suppressed) -> str:
+    """Return why somebody is skipped, or nothing."""
+    if person.walk != "active":
+        return "unsubscribed"
+    if person.bounce_state == "hard":
+        return "hard_bounced"
+    return "suppressed" if held.holds(person.dedupe_key, person.list_id) else ""
+
+
+def _row(sending_id: int, person: Any, reason: str) -> Row:
+    return {"sending_id": sending_id, "kind": KINDS["recipient"], "dedupe_key": person.dedupe_key, "email": person.email,
+            "subscriber_id": person.id, "list_id": person.list_id, "reason": reason,
+            "state": State.SKIPPED if reason else State.PENDING, "settled_at": utcnow() if reason else None}
+
+
+def _insert(connection: Connection, sending: Any, rows: list[Row]) -> None:
+    """Give the rows their positions and batches: those who will be mailed first, by group; those who will not at the end, done."""
+    insert_recipients(connection, sending.id, sending.total, [row for row in rows if not row["reason"]],
+                      [row for row in rows if row["reason"]])
+
+
+def insert_recipients(connection: Connection, sending_id: int, after: int, rows: Sequence[Row], skipped: Sequence[Row] = ()) -> None:
+    """Write ledger rows and their batches from position ``after`` + 1 on, without a gap."""
+    batches, position = [], after
+    parts = [(part.group, "waiting", part.rows) for part in cut(rows)]
+    parts += [("", "done", skipped[start:start + LARGEST]) for start in range(0, len(skipped), LARGEST)]
+    ordered: list[Row] = []
+    for group, state, members in parts:
+        batches.append({"sending_id": sending_id, "first": position + 1, "last": position + len(members), "pacing_group": group,
+                        "state": state, "skipped": len(members) if state == "done" else 0})
+        ordered += [{**member, "position": position + offset} for offset, member in enumerate(members, start=1)]
+        position += len(members)
+    _write(connection, RECIPIENTS, ordered)
+    _write(connection, BATCHES, batches)
+
+
+def _write(connection: Connection, table: sa.Table, rows: Iterable[Row]) -> None:
+    rows = list(rows)
+    for start in range(0, len(rows), 1000):
+        connection.execute(sa.insert(table), rows[start:start + 1000])
+
+
+def _revive(connection: Connection, sending: Any, people: Sequence[Any]) -> None:
+    """Mail somebody after all who was skipped on one list and may be mailed on another."""
+    for person in people:
+        connection.execute(sa.update(RECIPIENTS).where(RECIPIENTS.c.sending_id == sending.id, RECIPIENTS.c.position == person.position)
+                           .values(state=State.PENDING, reason="", settled_at=None, subscriber_id=person.id, list_id=person.list_id))
+        connection.execute(
+            sa.update(BATCHES).where(BATCHES.c.sending_id == sending.id, BATCHES.c.first <= person.position, BATCHES.c.last >= person.position)
+            .values(state="waiting", skipped=BATCHES.c.skipped - 1))
+
+
+def _start(connection: Connection, sending: Any) -> None:
+    connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == sending.id).values(state="sending", started_at=utcnow()))
+    finish_if_settled(connection, sending.id)

@@ -1,0 +1,103 @@
+"""The words of the ledger: states, kinds, and the arithmetic that every count must obey.
+
+``total = untried + waiting + sent + failed + skipped + in doubt``, at every moment and for every batch. The sums are kept on the
+batches, in the transactions that move the rows, so that nobody ever counts recipients to draw a page.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from secrets import token_hex
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.delivery.models import Batch, Recipient, Sending
+
+SENDINGS: sa.Table = Sending.__table__  # type: ignore[assignment]
+RECIPIENTS: sa.Table = Recipient.__table__  # type: ignore[assignment]
+BATCHES: sa.Table = Batch.__table__  # type: ignore[assignment]
+
+KINDS = {"recipient": 0, "seed": 1}
+COUNTED = ("sent", "failed", "skipped", "in_doubt", "waiting")
+
+
+class State(IntEnum):
+    """Where a recipient is. ``PENDING`` with a moment in ``next_at`` waits for another try; without, it was not tried yet."""
+
+    PENDING = 0
+    INFLIGHT = 1
+    SENT = 2
+    FAILED = 3
+    SKIPPED = 4
+    IN_DOUBT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the recipients of a sending, or of one batch; ``untried`` includes those in flight for the first time."""
+
+    total: int
+    sent: int = 0
+    failed: int = 0
+    skipped: int = 0
+    in_doubt: int = 0
+    waiting: int = 0
+
+    @property
+    def untried(self) -> int:
+        """How many have no outcome of a first try yet."""
+        return self.total - self.sent - self.failed - self.skipped - self.in_doubt - self.waiting
+
+
+class Moves:
+    """Rows on their way from one count to another, gathered by batch and written in the transaction that moves them."""
+
+    def __init__(self) -> None:
+        self._deltas: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+
+    def add(self, batch_id: int, *, to: str = "", off: str = "", rows: int = 1) -> None:
+        """Count ``rows`` rows of the batch into ``to`` and out of ``off``; the empty name is "untried", which is not stored."""
+        for name, number in ((to, rows), (off, -rows)):
+            if name and number:
+                self._deltas[batch_id][name] += number
+
+    def write(self, connection: Connection) -> None:
+        """Write what has been gathered, batch by batch in one order, so that two writers cannot wait for each other."""
+        for batch_id in sorted(self._deltas):
+            changed = {name: BATCHES.c[name] + number for name, number in self._deltas[batch_id].items() if number}
+            if changed:
+                connection.execute(sa.update(BATCHES).where(BATCHES.c.id == batch_id).values(changed))
+
+
+def new_claim() -> str:
+    """Return a fresh claim: 64 random bits in hexadecimal, the fence between an old holder and a new one."""
+    return token_hex(8)
+
+
+def counts_of(connection: Connection, sending_id: int) -> Counts:
+    """Return the counts of a sending from its batches: exact, and cheap however many recipients there are."""
+    sums = [sa.func.coalesce(sa.func.sum(BATCHES.c[name]), 0) for name in COUNTED]
+    total = connection.scalar(sa.select(SENDINGS.c.total).where(SENDINGS.c.id == sending_id)) or 0
+    row = connection.execute(sa.select(*sums).where(BATCHES.c.sending_id == sending_id)).one()
+    return Counts(total, *(int(number) for number in row))
+
+
+def batches_of(connection: Connection, sending_id: int, positions: Iterable[int]) -> Mapping[int, int]:
+    """Return the batch of each position."""
+    wanted = sorted(positions)
+    if not wanted:
+        return {}
+    found = connection.execute(
+        sa.select(BATCHES.c.id, BATCHES.c.first, BATCHES.c.last)
+        .where(BATCHES.c.sending_id == sending_id, BATCHES.c.first <= wanted[-1], BATCHES.c.last >= wanted[0]).order_by(BATCHES.c.first))
+    ranges = iter(found.all())
+    batch, places = next(ranges), {}
+    for position in wanted:
+        while position > batch.last:
+            batch = next(ranges)
+        places[position] = batch.id
+    return places

@@ -1,0 +1,38 @@
+"""What is the same for all outgoing mail, whatever server takes it."""
+
+from __future__ import annotations
+
+import nh3
+
+from app.settings.schema import choice, long_text, section, text
+
+PREHEADER = "%PreHeader%"
+DEFAULT_TEMPLATE = ('<div style="display:none;max-height:0;overflow:hidden;opacity:0;mso-hide:all;font-size:1px;line-height:1px;color:transparent">'
+                    "%PreHeader%</div>")
+_TAGS = {"div", "span", "p", "b", "i", "em", "strong", "br"}
+
+
+def _holds_tag(value: str) -> str:
+    return "" if value.count(PREHEADER) == 1 else f"Put {PREHEADER} where the text belongs, once. “Default” puts the usual template back."
+
+
+def _is_harmless(value: str) -> str:
+    cleaned = nh3.clean(value, tags=_TAGS, attributes={"*": {"style", "class", "align", "dir", "lang"}})
+    return "" if cleaned.count("<") == value.count("<") else "Only div, span, p, b, i and br are taken here, with style, class, align, dir and lang."
+
+
+class Channels:
+    """The channels to choose from, filled in when the house is built: SMTP is the core's only one, plug-ins may add others."""
+
+    known: list[tuple[str, str]] = [("smtp", "SMTP connection")]  # noqa: RUF012
+
+
+@section("email-delivery", title="Settings", group="Sending", order=30)
+class EmailDelivery:
+    """What is the same for all outgoing mail."""
+
+    x_mailer: str = text("X-Mailer header", default="", max=120, help="Stands in all outgoing mail. Empty: the header is left out.")
+    default_channel: str = choice("Default delivery channel", default="smtp", choices=lambda: Channels.known,
+                                  help="How mail leaves, where a campaign does not choose.")
+    preheader_template: str = long_text("Pre-header text template", default=DEFAULT_TEMPLATE, max=4000, rules=(_holds_tag, _is_harmless),
+                                        help="Goes right after <body> of HTML mail, hidden, with the campaign’s pre-header in it.")

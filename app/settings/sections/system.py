@@ -1,0 +1,37 @@
+"""The house itself: its addresses, its patience, what it keeps of visitors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from app.settings.schema import Problem, choice, integer, section, switch, text, url
+
+
+def _minutes(value: str) -> str:
+    parts = [part.strip() for part in value.split(",")]
+    if not all(re.fullmatch(r"\d{1,4}", part) and int(part) > 0 for part in parts):
+        return "Type minutes with commas between, such as 1, 5, 15, 60."
+    return ""
+
+
+@section("system", title="System", group="System and you", order=90)
+class SystemSettings:
+    """Where the house is reached, how patient it is, and what it keeps."""
+
+    base_url: str = url("Base URL", help="Where people reach the pages; links in mails begin with it. Empty: what the installation was started with.")
+    content_url: str = url("Content URL", help="A second host name for mail that users wrote. Without one it is shown under the base URL.")
+    session_hours: int = integer("Session lifetime", default=12, min=1, max=336, unit="hours", help="A browser that is not used this long is signed out.")
+    retry_minutes: str = text("Retry schedule", default="1, 5, 15, 60", max=100, help="Minutes until the next tries of a mail that was put off; then hourly.")
+    retry_hours: int = integer("Give up after", default=72, min=1, max=240, unit="hours", help="A mail that was put off this long has failed.")
+    in_doubt_policy: str = choice("Mails in doubt", default="retry", choices=(("retry", "Wait for evidence, then send once more"), ("park", "Keep them for me to decide")),
+                                  help="The connection broke after the last byte: the mail may have arrived.")
+    in_doubt_wait_minutes: int = integer("Wait for evidence", default=15, min=0, max=10080, unit="minutes", help="An open, a click or a report that it was delivered.")
+    shorten_addresses: bool = switch("Shorten visitors’ addresses", default=True, help="Keeps a region instead of a person: the last part of each address becomes zero.")
+
+    def check(self) -> Iterator[Problem]:
+        """The schedule is a list of minutes; the two addresses differ, or the second is left out."""
+        if message := _minutes(self.retry_minutes):
+            yield Problem("retry_minutes", message)
+        if self.content_url and self.content_url == self.base_url:
+            yield Problem("content_url", "Type another host name than the base URL’s, or leave it empty.")

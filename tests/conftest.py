@@ -1,0 +1,48 @@
+"""What every test may ask for. The servers behind it are real (tests/services) and start when the first test needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import Config
+from app.db import db
+from tests.services.network import keep_inside
+
+pytest_plugins = [
+    "tests.services.mariadb",
+    "tests.services.valkey",
+    "tests.services.browser",
+    "tests.services.databases",
+]
+
+keep_inside()
+
+
+@pytest.fixture
+def config(tmp_path: Path, database: str, redis_url: str) -> Config:
+    """A deployment of its own: an empty data folder, a database with no rows, a Redis that holds nothing."""
+    data = tmp_path / "data"
+    data.mkdir()
+    return Config(data=data, database_url=database, redis_url=redis_url, base_url="http://localhost", testing=True)
+
+
+@pytest.fixture
+def app(config: Config) -> Iterator[Flask]:
+    """The house on that deployment."""
+    house = create_app(config)
+    yield house
+    with house.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without a screen, signed in as nobody."""
+    return app.test_client()

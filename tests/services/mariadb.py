@@ -1,0 +1,75 @@
+"""A private MariaDB: its own data folder and socket, no network, no durability. One for each process that runs tests."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from tests.services.processes import binary, server
+
+
+@dataclass(frozen=True, slots=True)
+class MariaDB:
+    """A running server; ``url(name)`` is the address of one of its databases."""
+
+    socket: Path
+
+    def url(self, name: str) -> str:
+        """Return the SQLAlchemy address of a database."""
+        return f"mysql+pymysql://root@localhost/{name}?unix_socket={self.socket}&charset=utf8mb4"
+
+    def run(self, statement: str) -> None:
+        """Run one statement as the server's owner, for making and dropping databases."""
+        with pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True) as connection:
+            connection.cursor().execute(statement)
+
+    def create(self, name: str) -> str:
+        """Make an empty database and return its address; one that has the name is dropped first."""
+        self.run(f"DROP DATABASE IF EXISTS `{name}`")
+        self.run(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+        return self.url(name)
+
+    def answers(self) -> bool:
+        """Return whether the server takes connections."""
+        try:
+            self.run("SELECT 1")
+        except pymysql.err.OperationalError:
+            return False
+        return True
+
+
+@contextmanager
+def running() -> Iterator[MariaDB]:
+    """Run a server for the length of the block (about 1.5 s to make it). Its folder is short: a socket's path has 107 bytes.
+
+    Its root has no password; the folder is readable by us alone, and with it the socket.
+    """
+    with tempfile.TemporaryDirectory(prefix="lm-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        data, me = Path(folder) / "data", getpass.getuser()
+        subprocess.run(
+            [binary("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
+             "--skip-test-db", f"--user={me}"],
+            check=True, capture_output=True, timeout=60,
+        )
+        instance = MariaDB(Path(folder) / "sock")
+        command = [
+            binary("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={instance.socket}", "--skip-networking", f"--user={me}",
+            "--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--max-connections=100",
+        ]
+        with server(command, instance.answers, Path(folder) / "log"):
+            yield instance
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDB]:
+    """The private MariaDB of this test process."""
+    with running() as instance:
+        yield instance
