@@ -37,7 +37,8 @@ from app.plugins.views import (
     SubscriberView,
     Verdict,
 )
-from app.settings.schema import choice, email, integer, secret, section, switch, text
+from app.settings.schema import Problem as SettingProblem
+from app.settings.schema import choice, domain, email, integer, long_text, secret, section, switch, text, url
 
 __all__ = [
     "ACCOUNT",
@@ -65,17 +66,21 @@ __all__ = [
     "RecipientView",
     "ResultView",
     "SendingView",
+    "SettingProblem",
     "Skip",
     "SubscriberView",
     "Verdict",
     "choice",
     "current",
+    "domain",
     "email",
     "hookimpl",
     "integer",
+    "long_text",
     "policy",
     "secret",
     "section",
     "switch",
     "text",
+    "url",
 ]

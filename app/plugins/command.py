@@ -64,7 +64,8 @@ def _list(house: Callable[[], HasPlugins]) -> click.Command:
     def list_() -> None:
         """Print every plug-in: name, version, state."""
         for one in show_all(house().plugins):
-            click.echo(f"{one.name:24} {one.version:10} {one.state:9} {one.reason or one.last_line if one.tab == 'attention' else ''}".rstrip())
+            why = (one.reason or one.last_line) if one.tab == "attention" else ""
+            click.echo(f"{one.name:24} {one.version:10} {one.state:9} {why}".rstrip())
 
     return list_
 

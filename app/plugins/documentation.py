@@ -11,14 +11,17 @@ from app.plugins import hookspecs
 
 HEAD = """# Hooks
 
-Made from `app/plugins/hookspecs.py` by `flask --app wsgi plugin hooks`; a test compares the two. How to write a plug-in: [plugins.md](plugins.md).
+Made from `app/plugins/hookspecs.py` by `flask --app wsgi plugin hooks`; a test compares the two.
+How to write a plug-in: [plugins.md](plugins.md).
 
-An implementation takes only the arguments that it needs, by these names. `own` is what belongs to the plug-in itself: `own.settings(Section)`,
-`own.options(Section, campaign_id)`, `own.data`, `own.folder`, `own.redis` with `own.key(name)`, `own.reading()`, `own.writing()`, `own.log`.
+An implementation takes only the arguments that it needs, by these names. `own` is what belongs to the plug-in itself:
+`own.settings(Section)`, `own.options(Section, campaign_id)`, `own.data`, `own.folder`, `own.redis` with `own.key(name)`,
+`own.reading()`, `own.writing()`, `own.log`.
 """
 
+COLLECTED = ("settings_sections", "campaign_options", "blueprints", "template_folder", "menu_items", "merge_tags", "delivery_channels")
 GROUPS = (
-    ("Collect", ("settings_sections", "campaign_options", "blueprints", "template_folder", "menu_items", "merge_tags", "delivery_channels")),
+    ("Collect", COLLECTED),
     ("Decide", ("filter_",)),
     ("Transform", ("transform_", "recipient_values")),
     ("Notice", ("after_",)),

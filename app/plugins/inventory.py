@@ -67,7 +67,8 @@ def of_section(column: sa.ColumnElement[str], plugin: str) -> sa.ColumnElement[b
 def _settings(connection: Connection, plugin: str) -> list[Holding]:
     where = settings_prefix(plugin) + "*"
     mine = of_section(VALUES.c.section, plugin)
-    changes = sa.select(CHANGES.c.id).join(REVISIONS, REVISIONS.c.id == CHANGES.c.revision_id).where(of_section(REVISIONS.c.section, plugin))
+    saves = sa.select(REVISIONS.c.id).where(of_section(REVISIONS.c.section, plugin))
+    changes = sa.select(CHANGES.c.id).where(CHANGES.c.revision_id.in_(saves))
     return [
         Holding(kind="settings", where=where, count=_count(connection, sa.select(VALUES.c.name).where(mine, VALUES.c.scope == INSTANCE))),
         Holding(kind="options", where=f"{where} of campaigns",

@@ -93,18 +93,17 @@ def option_scope(campaign_id: int) -> str:
 
 
 class Readings:
-    """The settings as one unit of work sees them: each scope is read once, at its first use."""
+    """The settings as one unit of work sees them: read once, at the first question of any plug-in."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self._read: dict[str, Settings] = {}
+        self._read: Settings | None = None
 
-    def of(self, scope: str) -> Settings:
-        """Return the values of one scope."""
-        if scope not in self._read:
-            with reading():
-                self._read[scope] = self._ground.settings.load(scope)
-        return self._read[scope]
+    def get(self, section: type[Section], scope: str) -> Section:
+        """Return a section's values in one scope."""
+        if self._read is None:
+            self._read = self._ground.settings.load()
+        return self._read.get(section, scope)
 
 
 class OwnData:
@@ -160,13 +159,13 @@ class Own:
 
     def settings(self, section: type[Section]) -> Section:
         """Return the values of one of the plug-in's sections, as they stood at the unit's first question."""
-        return self._readings.of(INSTANCE).get(section)
+        return self._readings.get(section, INSTANCE)
 
     def options(self, section: type[Section], campaign_id: int | None) -> Section:
         """Return what a campaign's author chose in one of the plug-in's campaign options; defaults for a campaign never saved."""
         if campaign_id is None:
             return section()
-        return self._readings.of(option_scope(campaign_id)).get(section)
+        return self._readings.get(section, option_scope(campaign_id))
 
     @property
     def data(self) -> OwnData:

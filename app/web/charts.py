@@ -14,6 +14,7 @@ from app.web.i18n import number
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 10, 26
 GRID_LINES = 4
+NOTHING = 1e-9
 MOST_LABELS = 7
 SPARK_WIDTH, SPARK_HEIGHT = 118, 28
 Say = Callable[[float], str]
@@ -70,7 +71,7 @@ def init_charts(app: Flask) -> None:
 
 def nice_top(largest: float) -> float:
     """Return the end of a zero-based axis: at least ``largest``, and a number whose quarters are easy to read."""
-    if largest <= 0:
+    if largest < NOTHING:
         return float(GRID_LINES)
     step = largest / GRID_LINES
     power = 10.0 ** math.floor(math.log10(step))
@@ -113,8 +114,8 @@ def _draw(kind: str, plot: Plot, series: Sequence[Series], labels: Sequence[str]
           title: str, say: Say, table: bool) -> Markup:
     values = [plot.top * step / GRID_LINES for step in range(GRID_LINES + 1)]
     across = [Tick(plot.y(value), say(value)) for value in values]
-    return _render("chart", kind=kind, plot=plot, series=series, labels=labels, title=title, say=say, table=table, shapes=shapes, across=across,
-                   along=_readable(labels, places), left=LEFT, right=plot.width - RIGHT, ident=_ident(title, series))
+    return _render("chart", kind=kind, plot=plot, series=series, labels=labels, title=title, say=say, table=table, shapes=shapes,
+                   across=across, along=_readable(labels, places), left=LEFT, right=plot.width - RIGHT, ident=_ident(title, series))
 
 
 def _render(name: str, **values: object) -> Markup:

@@ -38,7 +38,7 @@ def of_status(status: int, said: str = "") -> Fault:
 
 def _refusals() -> dict[int, tuple[str, str, str]]:
     return {
-        400: (_("This request cannot be read"), _("Something in it is not what this page expects. Go back and try again."), "alert-triangle"),
+        400: (_("This request cannot be read"), _("It holds something that this page does not expect. Go back."), "alert-triangle"),
         403: (_("You may not do this"), _("Your account has no permission for it. An administrator can give it to you."), "shield-lock"),
         404: (_("There is nothing here"), _("The address is wrong, what stood here is gone, or it is not yours."), "search"),
         405: (_("This address takes another request"), _("Open the page again from the navigation."), "alert-triangle"),
@@ -63,7 +63,7 @@ def _ours(status: int) -> Fault:
 def no_database() -> Fault:
     """The database does not answer (design, picture 28)."""
     points = (
-        Point("circle-check", _("Nothing you saved is lost"), _("A form you were just sending is not saved; go back, your browser has it.")),
+        Point("circle-check", _("Nothing you saved is lost"), _("A form you were just sending is not; go back, your browser has it.")),
         Point("player-pause", _("Sending has paused by itself"), _("Campaigns go on where they were. No mail is doubled.")),
         Point("inbox", _("Bounces are still received"), _("They are kept on disk and read later.")),
     )

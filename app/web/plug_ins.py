@@ -62,7 +62,8 @@ def _amount(one: Holding) -> str:
     if one.kind == "table":
         return ngettext("%(count)s row", "%(count)s rows", one.count, count=number(one.count))
     if one.kind == "files":
-        return ngettext("%(count)s file, %(size)s", "%(count)s files, %(size)s", one.count, count=number(one.count), size=size(one.size_bytes))
+        said = {"count": number(one.count), "size": size(one.size_bytes)}
+        return ngettext("%(count)s file, %(size)s", "%(count)s files, %(size)s", one.count, **said)
     if one.kind == "keys":
         return ngettext("%(count)s key", "%(count)s keys", one.count, count=number(one.count))
     return ngettext("%(count)s value", "%(count)s values", one.count, count=number(one.count))

@@ -1,0 +1,40 @@
+"""The headers that we answer for: who, to whom, when, by which number, and how to leave (RFC 5322, 2369, 2919, 8058)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.campaigns.personalisation import parse
+from app.delivery.road import Headers, Mail, Trip
+from app.mail.message import Mailbox, Slot
+
+
+def stamp_headers(mail: Mail, trip: Trip) -> Mail:
+    """Write every header of the message but its signature."""
+    return replace(mail, headers=(*_envelope(mail, trip), *_mailing(trip), *_further(mail, trip)))
+
+
+def _envelope(mail: Mail, trip: Trip) -> Headers:
+    sender = trip.sender
+    name = parse(sender.from_name, kind="header", names=trip.names, constants=trip.constants)
+    headers: Headers = (("From", Mailbox(name, (sender.from_email,))), ("To", (Slot("@to", "raw_header"),)))
+    if sender.reply_to:
+        headers += (("Reply-To", Mailbox((), (sender.reply_to,))),)
+    return (*headers, ("Subject", mail.subject), ("Date", (Slot("@date", "raw_header"),)),
+            ("Message-ID", ("<", Slot("@message_id", "raw_header"), f"@{trip.message_id_domain}>")))
+
+
+def _mailing(trip: Trip) -> Headers:
+    """The way out and the list, for mail that goes to many; a mail that somebody's own act caused has neither."""
+    if trip.kind not in {"campaign", "test"}:
+        return ()
+    headers: Headers = (("List-Unsubscribe", (Slot("@list_unsubscribe", "raw_header"),)),
+                        ("List-Unsubscribe-Post", ("List-Unsubscribe=One-Click",)))
+    if trip.has_lists:
+        headers += (("List-ID", (Slot("@list_id", "raw_header"),)),)
+    return (*headers, ("Feedback-ID", (trip.feedback_id,)))
+
+
+def _further(mail: Mail, trip: Trip) -> Headers:
+    own: Headers = (("X-Mailer", (trip.x_mailer,)),) if trip.x_mailer else ()
+    return own + tuple((name, (value,)) for name, value in mail.further)

@@ -1,0 +1,16 @@
+"""A message as a transport takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WireMessage:
+    """One mail for one recipient, ready to be sent. ``deadline``: monotonic seconds after which it must not be begun, or None."""
+
+    position: int
+    mfrom: str
+    rcpt_to: str
+    data: bytes
+    deadline: float | None = None
