@@ -1,39 +1,186 @@
-"""The only way out to a host, port or URL that somebody typed: looked up once, pinned, and never a private address by accident."""
+"""The only way out to a host, port or URL that somebody typed.
+
+A name is looked up once, every address that it has is judged, and the connection goes to the very address that was judged: a name that
+changes its mind between the look and the leap (DNS rebinding) gains nothing. Spellings do not matter for the same reason: what is judged is
+what the system would connect to. ``internal`` is an administrator's word that the thing stands in the own network.
+"""
 
 from __future__ import annotations
 
-import http.client
+import io
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urljoin, urlsplit
+from typing import Any
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 Address = IPv4Address | IPv6Address
-_FORBIDDEN = tuple(ip_network(text) for text in (
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-    "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-    "::/128", "::1/128", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"))
+
+LOOK_UP_S = 10.0
 MOST_REDIRECTS = 3
+_CHUNK = 65_536
+_QUERY = "/?%:@!$&'()*+,;=~-._"
+
+# IANA's special-purpose registries: what is not the public internet, and the ways of writing IPv4 inside IPv6 that nobody needs.
+_NEVER = tuple(ip_network(text) for text in ("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::/128", "ff00::/8"))
+_PRIVATE = tuple(ip_network(text) for text in (
+    "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
+    "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"))
+_PUBLIC_IPV6 = ip_network("2000::/3")
+_NOT_PUBLIC_IPV6 = tuple(ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
+_NAT64 = ip_network("64:ff9b::/96")
 
 
 class EgressRefused(Exception):
-    """The target may not be reached; the message says why, and what to do."""
+    """The target may not be reached, or cannot be; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A target that was looked up and allowed: connect to ``address``, and speak to it as ``host``."""
+    """A target that was looked up and allowed: connect to ``address`` and speak to it as ``host``."""
 
     address: str
     port: int
     host: str
 
 
+def is_forbidden(address: Address) -> bool:
+    """Whether an address is anything but the public internet, or hides such an address inside IPv6."""
+    inner = _inner(address)
+    if inner is not None:
+        return is_forbidden(inner)
+    if isinstance(address, IPv4Address):
+        return any(address in network for network in _NEVER + _PRIVATE if network.version == 4)
+    return address not in _PUBLIC_IPV6 or any(address in network for network in _NOT_PUBLIC_IPV6)
+
+
+def is_nowhere(address: Address) -> bool:
+    """Whether nobody can be reached at an address: unspecified, multicast, reserved. Not even internal things are there."""
+    address = _inner(address) or address
+    return any(address in network for network in _NEVER if network.version == address.version)
+
+
+def _inner(address: Address) -> IPv4Address | None:
+    """Return the IPv4 address that an IPv6 one stands for at the system's or a NAT64 gateway's hands (RFC 4291 2.5.5, RFC 6052)."""
+    if isinstance(address, IPv4Address):
+        return None
+    if address.ipv4_mapped:
+        return address.ipv4_mapped
+    return IPv4Address(address.packed[12:]) if address in _NAT64 else None
+
+
+def resolve(host: str, port: int, *, internal: bool = False, timeout: float = LOOK_UP_S) -> Endpoint:
+    """Return the one address to connect to; raise EgressRefused.
+
+    A name with several addresses is refused if one of them is forbidden. ``timeout``: seconds for the look-up.
+    """
+    return resolve_all(host, port, internal=internal, timeout=timeout)[0]
+
+
+def resolve_all(host: str, port: int, *, internal: bool = False, timeout: float = LOOK_UP_S) -> tuple[Endpoint, ...]:
+    """Return every address of the host, in the order in which to try them; raise EgressRefused."""
+    if not 1 <= port <= 65_535:
+        raise EgressRefused(f"{port} is no port. A port is a number from 1 to 65535.")
+    name = _name(host)
+    addresses = _look_up(name, port, timeout)
+    for address in addresses:
+        _judge(host, address, internal=internal)
+    return tuple(Endpoint(str(address), port, name) for address in addresses)
+
+
+def _name(host: str) -> str:
+    """Return the host as it is looked up and shown to servers: without brackets and last dot, in IDNA's ASCII."""
+    name = host.strip().rstrip(".")
+    if name.startswith("[") and name.endswith("]"):
+        name = name[1:-1]
+    if not name or len(name) > 253 or any(not mark.isprintable() or mark in " /\\@?#%[]<>\"'" for mark in name):
+        raise EgressRefused(f"{host[:80]!r} is no host. Type a name such as mail.example.com, or an IP address.")
+    if name.isascii():
+        return name.lower()
+    try:
+        return name.encode("idna").decode("ascii").rstrip(".")
+    except UnicodeError as error:
+        raise EgressRefused(f"{host[:80]} is no host name. Check the spelling.") from error
+
+
+def _judge(host: str, address: Address, *, internal: bool) -> None:
+    if is_nowhere(address):
+        raise EgressRefused(f"{host} is at {address}, an address where nobody can be reached. Check the host name.")
+    if not internal and is_forbidden(address):
+        raise EgressRefused(f"{host} is at {address}, which is not on the public internet. "
+                            "An administrator can mark it as internal if it stands in the own network.")
+
+
+def _look_up(name: str, port: int, timeout: float) -> Sequence[Address]:
+    """Ask the system, which has no time-out of its own, for no longer than ``timeout`` seconds."""
+    answers: list[Sequence[Address] | Exception] = []
+
+    def ask() -> None:
+        try:
+            answers.append(_ask_system(name, port))
+        except Exception as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
+            answers.append(error)
+
+    if _is_address(name):
+        ask()
+    else:
+        asker = threading.Thread(target=ask, daemon=True, name="egress-look-up")
+        asker.start()
+        asker.join(timeout)
+    return _answer(name, answers, timeout)
+
+
+def _answer(name: str, answers: Sequence[Sequence[Address] | Exception], timeout: float) -> Sequence[Address]:
+    if not answers:
+        raise EgressRefused(f"The name servers did not answer about {name} within {timeout:g} s. Try again later.")
+    answer = answers[0]
+    if isinstance(answer, (OSError, UnicodeError)):
+        raise EgressRefused(f"{name} has no address in DNS. Check the spelling.") from answer
+    if isinstance(answer, Exception):
+        raise answer
+    if not answer:
+        raise EgressRefused(f"{name} has no address in DNS. Check the spelling.")
+    return answer
+
+
+def _ask_system(name: str, port: int) -> Sequence[Address]:
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    # A scope ("%eth0") is cut off: a link-local address is judged like any other, and connecting through a chosen interface is not offered.
+    return tuple(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def connect(endpoint: Endpoint, timeout: float) -> socket.socket:
+    """Return a blocking connection to the pinned address, small packets sent at once; raise OSError. ``timeout``: seconds for each call."""
+    connection = socket.create_connection((endpoint.address, endpoint.port), timeout)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def open_socket(endpoint: Endpoint) -> tuple[socket.socket, tuple[str, int]]:
+    """Return a socket for an event loop and the address to connect it to: the same pin, without blocking."""
+    family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened.setblocking(False)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened, (endpoint.address, endpoint.port)
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What an URL gave. ``url`` is where the redirects ended."""
+    """What a URL gave. ``url`` is where its redirects ended; ``status`` is for the caller to judge."""
 
     url: str
     status: int
@@ -41,94 +188,124 @@ class Fetched:
     body: bytes
 
 
-def is_forbidden(address: Address) -> bool:
-    """Whether an address is private, local, reserved, or a way of writing such a one inside IPv6."""
-    inner = _inner(address)
-    if inner is not None:
-        return is_forbidden(inner)
-    return any(address in network for network in _FORBIDDEN if network.version == address.version)
-
-
-def _inner(address: Address) -> IPv4Address | None:
-    if isinstance(address, IPv4Address):
-        return None
-    if address.ipv4_mapped:
-        return address.ipv4_mapped
-    if address.sixtofour:
-        return address.sixtofour
-    packed = address.packed
-    if packed[:12] == bytes.fromhex("0064ff9b0000000000000000") or (packed[:12] == bytes(12) and int(address) > 1):
-        return IPv4Address(packed[12:])
-    return None
-
-
-def resolve(host: str, port: int, *, internal: bool = False) -> Endpoint:
-    """Return the one address to connect to; raise EgressRefused. ``internal``: an administrator said that it may be a private one."""
-    if not 1 <= port <= 65535:
-        raise EgressRefused("A port is a number from 1 to 65535.")
-    try:
-        found = socket.getaddrinfo(host.strip().rstrip("."), port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise EgressRefused(f"{host} does not exist in DNS. Check the spelling.") from error
-    addresses = [ip_address(entry[4][0].split("%")[0]) for entry in found]
-    if not internal and (bad := next((address for address in addresses if is_forbidden(address)), None)):
-        raise EgressRefused(f"{host} is at {bad}, a private or reserved address. Only something marked as internal may be there.")
-    if not addresses:
-        raise EgressRefused(f"{host} has no address in DNS.")
-    return Endpoint(str(addresses[0]), port, host)
-
-
-class _PinnedHTTP(http.client.HTTPConnection):
-    def __init__(self, endpoint: Endpoint, timeout: float, tls: bool) -> None:
-        super().__init__(endpoint.host, endpoint.port, timeout=timeout)
-        self._endpoint, self._tls = endpoint, tls
-
-    def connect(self) -> None:
-        """Connect to the pinned address; the certificate must be the host's."""
-        raw = socket.create_connection((self._endpoint.address, self._endpoint.port), self.timeout)
-        self.sock = ssl.create_default_context().wrap_socket(raw, server_hostname=self._endpoint.host) if self._tls else raw
-
-
 def fetch(url: str, *, max_bytes: int, timeout: float, internal: bool = False) -> Fetched:
-    """Return what a typed http(s) URL gives; each redirect is looked up and allowed anew; raise EgressRefused.
+    """Return what a typed http or https URL gives; raise EgressRefused.
 
-    ``timeout``: seconds for all of it together; ``max_bytes``: more than that is refused, compressed answers are not asked for.
+    At most three redirects are followed, each judged like the first. ``max_bytes`` is the largest body, ``timeout`` the seconds for all of
+    it together, however slowly the server drips. Compressed answers are refused: they may unfold to any size.
     """
     ends = time.monotonic() + timeout
     for _ in range(MOST_REDIRECTS + 1):
-        answer, body = _request(url, max_bytes, ends, internal)
-        if answer.status not in {301, 302, 303, 307, 308} or not answer.headers.get("Location"):
-            return Fetched(url, answer.status, answer.headers.get("Content-Type", ""), body)
-        url = urljoin(url, answer.headers["Location"])
-    raise EgressRefused("The address leads on more than three times.")
+        fetched, onward = _fetch_once(url, max_bytes, ends, internal)
+        if not onward:
+            return fetched
+        onward = urljoin(url, onward)
+        if url.lower().startswith("https:") and not onward.lower().startswith("https:"):
+            raise EgressRefused(f"{url} leads on to an address without encryption, which is not followed.")
+        url = onward
+    raise EgressRefused(f"{url} leads on more than {MOST_REDIRECTS} times.")
 
 
-def _request(url: str, max_bytes: int, ends: float, internal: bool) -> tuple[http.client.HTTPResponse, bytes]:
+def _fetch_once(url: str, max_bytes: int, ends: float, internal: bool) -> tuple[Fetched, str]:
+    """Return what one request gave, and where it leads on ("" for nowhere)."""
+    parts, port = _parse_url(url)
+    endpoint = resolve(parts.hostname or "", port, internal=internal, timeout=_left(ends))
+    connection = _PinnedConnection(endpoint, ends, is_tls=parts.scheme == "https")
+    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (f"?{quote(parts.query, safe=_QUERY)}" if parts.query else "")
+    try:
+        connection.request("GET", target, headers={"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "Lettermill"})
+        with connection.getresponse() as response:
+            onward = response.headers.get("Location", "") if response.status in {301, 302, 303, 307, 308} else ""
+            body = b"" if onward else _read_body(response, max_bytes)
+            return Fetched(url, response.status, response.headers.get("Content-Type", ""), body), onward
+    except TimeoutError as error:
+        raise EgressRefused(f"{parts.hostname} did not answer in time.") from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise EgressRefused(f"{parts.hostname} could not be read: {error}.") from error
+    finally:
+        connection.shut()
+
+
+def _parse_url(url: str) -> tuple[SplitResult, int]:
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise EgressRefused("This is no address of a page.") from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
-        raise EgressRefused("Type an address that begins with http:// or https:// and holds no user name.")
-    endpoint = resolve(parts.hostname, port, internal=internal)
-    connection = _PinnedHTTP(endpoint, max(0.1, ends - time.monotonic()), parts.scheme == "https")
-    try:
-        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers={"Accept-Encoding": "identity"})
-        answer = connection.getresponse()
-        return answer, _body(answer, max_bytes, ends)
-    except (OSError, http.client.HTTPException) as error:
-        raise EgressRefused(f"{parts.hostname} could not be read: {error}") from error
-    finally:
-        connection.close()
+        raise EgressRefused(f"{url[:80]} is no web address. Type it as https://example.com/page.") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise EgressRefused("Type a whole web address that begins with https:// or http://.")
+    if "@" in parts.netloc:
+        raise EgressRefused("Type the web address without a user name or password.")
+    return parts, port
 
 
-def _body(answer: http.client.HTTPResponse, max_bytes: int, ends: float) -> bytes:
-    body = b""
-    while chunk := answer.read1(65_536):
+def _read_body(response: HTTPResponse, max_bytes: int) -> bytes:
+    packed = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if packed not in {"", "identity"}:
+        raise EgressRefused(f"The server sent its answer compressed ({packed[:20]}), which was not asked for.")
+    body = bytearray()
+    while chunk := response.read(min(_CHUNK, max_bytes + 1 - len(body))):
         body += chunk
         if len(body) > max_bytes:
-            raise EgressRefused(f"The answer is larger than {max_bytes // 1024} KB.")
-        if time.monotonic() > ends:
-            raise EgressRefused("The answer took too long.")
-    return body
+            raise EgressRefused(f"The answer is larger than {max_bytes:,} bytes.")
+    return bytes(body)
+
+
+def _left(ends: float) -> float:
+    """Return the seconds that are left of the whole; raise EgressRefused where none are."""
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise EgressRefused("The server did not answer in time.")
+    return left
+
+
+class _PinnedConnection(HTTPConnection):
+    """A connection to the judged address, under the host's own name for the Host header, SNI and the certificate."""
+
+    def __init__(self, endpoint: Endpoint, ends: float, *, is_tls: bool) -> None:
+        super().__init__(f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host, endpoint.port)
+        self.default_port = 443 if is_tls else 80
+        self._endpoint, self._ends, self._is_tls = endpoint, ends, is_tls
+        self._raw: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Connect; everything that is read afterwards is under the one deadline."""
+        self._raw = connect(self._endpoint, _left(self._ends))
+        if self._is_tls:
+            self._raw.settimeout(_left(self._ends))
+            self._raw = ssl.create_default_context().wrap_socket(self._raw, server_hostname=self._endpoint.host)
+        self.sock = _TimedSocket(self._raw, self._ends)
+
+    def shut(self) -> None:
+        """Close the connection itself."""
+        if self._raw is not None:
+            self._raw.close()
+
+
+class _TimedSocket:
+    """What http.client needs of a socket; each read may take only what is left of the whole time."""
+
+    def __init__(self, raw: socket.socket, ends: float) -> None:
+        self._raw, self._ends = raw, ends
+
+    def sendall(self, data: bytes) -> None:
+        self._raw.settimeout(_left(self._ends))
+        self._raw.sendall(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_TimedReader(self._raw, self._ends))
+
+    def close(self) -> None:
+        """Do nothing: http.client closes before the body is read. The connection itself is shut by who opened it."""
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, raw: socket.socket, ends: float) -> None:
+        self._raw, self._ends = raw, ends
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._raw.settimeout(_left(self._ends))
+        return self._raw.recv_into(buffer)

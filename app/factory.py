@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Flask
 from redis import Redis
 
-from app import blueprints, cli
+from app import cli
+from app.blueprints import doors
 from app.config import Config, from_environment
 from app.db import db, engine_options, prepare
 from app.extensions import csrf, login_manager, migrate
@@ -20,6 +21,8 @@ from app.web import actor, identity, logs
 from app.web.errors import init_errors
 from app.web.headers import init_headers
 from app.web.i18n import init_i18n
+from app.web.plugin_rooms import guard_plugin_rooms
+from app.web.plugin_rooms import guard_plugin_rooms
 from app.web.policy import init_policy, require_policies
 from app.web.sessions import init_sessions
 from app.web.shell import init_shell
@@ -32,17 +35,19 @@ def build(config: Config | None = None) -> Flask:
     app = Flask(__name__)
     house = build_house(app, config)
     logs.init_logs(app, config)
-    init_i18n(app, identity.locale, actor.reader_zone)
-    init_theme(app, config.themes, lambda: house.plugins.template_folders())
+    init_i18n(app, identity.locale, lambda: str(actor.reader_zone()))
+    init_theme(app, config.themes, house.plugins.template_folders)
     init_headers(app)
     init_sessions(app)
     login_manager.init_app(app)
     identity.init_identity(login_manager)
+    guard_plugin_rooms(app)
+    guard_plugin_rooms(app)
     init_policy(app)
     csrf.init_app(app)
     init_errors(app)
     init_shell(app)
-    blueprints.register(app, house.plugins)
+    doors.register(app, house.plugins)
     require_policies(app)
     cli.register(app)
     return app
@@ -61,8 +66,10 @@ def build_house(app: Flask, config: Config) -> House:
     redis = Redis.from_url(config.redis_url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=15)
     plugins = Plugins.load()
     secrets = SecretBox(key)
-    settings = SettingsStore(engine, secrets, Registry(plugins.sections))
+    settings = SettingsStore(engine, secrets, Registry(lambda: plugins.sections))
+    plugins.move_in(engine, redis, settings, config.data)
     house = House(config=config, engine=engine, redis=redis, jobs=Jobs(redis), secrets=secrets, settings=settings, plugins=plugins,
                   tokens=TokenKeys(derive(key, "tokens")), key=key)
+    plugins.move_in(engine, redis, settings, config.data)
     app.extensions["lettermill"] = house
     return house

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
 def _run(options: Options, console: Console, lock: IO[str]) -> int:
     with lock:
         if count := strays.end_strays(options.data):
-            console.say(f"Ended {count} processes of an earlier run that had lost their supervisor")
+            console.say(f"Ended what an earlier run had left behind ({count} {'process' if count == 1 else 'processes'})")
         try:
             ports.check_ports(options)
             with Family(options.data, console) as family:

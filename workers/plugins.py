@@ -6,11 +6,12 @@ from app.db import db
 from app.house import House
 from app.jobs import ERASE_PLUGIN, TELL_PLUGINS
 from app.plugins import erasing, notices
-from workers.runtime import application, performs
+from workers import runtime
+from workers.runtime import performs
 
 
 def _house() -> House:
-    found: House = application().extensions["lettermill"]
+    found: House = runtime.application().extensions["lettermill"]
     return found
 
 

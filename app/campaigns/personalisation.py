@@ -158,8 +158,8 @@ def _read_field(name: str) -> Callable[[Person], str]:
     group, _, alias = name.partition(":")
 
     def read(person: Person) -> str:
-        if name in person.more:
-            return person.more[name]
+        if (known := person.more.get(name)) is not None:
+            return known
         value = person.fields.get(alias) if group == "Subscriber" else None
         return "" if value is None else str(value)
 

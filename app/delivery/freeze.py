@@ -64,7 +64,7 @@ def _people(connection: Connection, sending: Any) -> Sequence[Any]:
 
 def _write_chunk(connection: Connection, sending: Any, people: Sequence[Any]) -> bool:
     """Write a chunk and move on, in one transaction; return whether it was the last."""
-    over = sending.freeze_list >= len(sending.list_ids) * len(WALKS)
+    over: bool = sending.freeze_list >= len(sending.list_ids) * len(WALKS)
     held = suppressed.look_up(connection, sending.user_id, [person.dedupe_key for person in people])
     fresh = [person for person in people if person.position is None]
     rows = [_row(sending.id, person, _reason(person, held)) for person in fresh]

@@ -1,7 +1,9 @@
 """The journal: what a sender did between a mail's last byte and the record of its reply, on disk before anything else knows.
 
-A slot is an append-only file, locked (``flock``) by the process that sends, opened after every fork. Each line is one ``os.write``: "D" that
-the dot goes out now, "A", "T" or "F" for the reply. Whoever gets the lock after a crash knows exactly which mails went out.
+A slot is an append-only file, locked (``flock``) by the process that sends and opened by it after every fork. Each line is one
+``os.write``: ``D`` that the dot goes out now; ``A``, ``T`` or ``F`` for the reply (accepted, temporary, final); ``U`` that a mail was
+dropped before its dot. The kernel lets the lock go with the process, so whoever gets it after a crash knows that nobody sends under
+this slot any more, and exactly which mails went out. Lines carry the claim: an old journal never settles a newer one.
 """
 
 from __future__ import annotations
@@ -9,19 +11,28 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import orjson
 
 from app.delivery.transports.outcome import Outcome
 
 Word = Literal["D", "A", "T", "F", "U"]
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.s3fs", "glusterfs", "ceph", "lustre", "afs"})
-_WORDS: dict[str, Word] = {"sent": "A", "deferred": "T", "failed": "F", "in_doubt": "D", "unstarted": "U"}
+
+LONGEST_TEXT = 300
+# flock and O_APPEND mean less there than the journal needs: two machines could hold one lock, and lines could be lost or mixed.
+NETWORK_FILE_SYSTEMS = frozenset({
+    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse.ceph", "fuse.cephfs", "fuse.davfs", "fuse.glusterfs", "fuse.rclone",
+    "fuse.s3fs", "fuse.sshfs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs"})
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS})
+_WORDS: dict[str, Word] = {"sent": "A", "deferred": "T", "failed": "F", "unstarted": "U"}
+_LINE = re.compile(rb"([DATFU]) (\d{1,19}) (\d{1,19}) (\S+)(?: (\[.*\]))?", re.DOTALL)
+_SLOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class SlotBusy(Exception):
@@ -49,28 +60,42 @@ class Entry:
 
 
 class JournalDirectory:
-    """A folder of slots on a disk of this machine; ``id`` is its own random number, made once."""
+    """A folder of slots on a disk of this machine; ``id`` is its own random UUID, made once and kept in the folder."""
 
     def __init__(self, path: Path) -> None:
+        """Make the folder where it is missing; raise JournalRefused where it cannot hold a journal."""
         self.path = path
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
         kind = file_system_of(path)
         if kind in NETWORK_FILE_SYSTEMS:
             raise JournalRefused(f"{path} is on a network file system ({kind}). Put LETTERMILL_JOURNAL on a disk of this machine.")
-        self.id = self._read_id()
+        self.id = self._read_id() or self._make_id()
 
     def _read_id(self) -> str:
-        file = self.path / "id"
         try:
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return file.read_text().strip()
-        with os.fdopen(handle, "w") as out:
-            number = str(uuid.uuid4())
-            out.write(number)
+            text = (self.path / "id").read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return ""
+        try:
+            return str(uuid.UUID(text))
+        except ValueError as error:
+            raise JournalRefused(f"{self.path / 'id'} does not hold the folder's id. Put it back from a copy, or move the folder away; "
+                                 "mails that were under way are then settled after their lease.") from error
+
+    def _make_id(self) -> str:
+        """Write the id under another name and link it into place: no process ever sees half of it, and the first one wins."""
+        draft = self.path / f"id.{uuid.uuid4().hex}"
+        with draft.open("w", encoding="ascii") as out:
+            out.write(str(uuid.uuid4()))
             out.flush()
             os.fsync(out.fileno())
-        return number
+        try:
+            (self.path / "id").hardlink_to(draft)
+        except FileExistsError:
+            return self._read_id()  # Another process was first; its id is the folder's.
+        finally:
+            draft.unlink()
+        return self._read_id()
 
     def names(self) -> list[str]:
         """Return the names of all slots that have a file here."""
@@ -78,6 +103,8 @@ class JournalDirectory:
 
     def file(self, name: str) -> Path:
         """Return the file of a slot."""
+        if not _SLOT_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of a slot")
         return self.path / f"{name}.journal"
 
     def open(self, name: str) -> SlotJournal:
@@ -86,42 +113,56 @@ class JournalDirectory:
 
 
 class SlotJournal:
-    """One slot, held by this process until it is closed or dies."""
+    """One slot, held by this process until it is closed or dies. A fork must open its own: under a lock that two share, neither is safe."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.claim = ""
-        self.sending_id = 0
+        self._process = os.getpid()
+        self._sending, self._claimed = b" 0 ", b" -"
         self._handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             os.close(self._handle)
             raise SlotBusy(file.stem) from error
+        self._close_torn_line()
+
+    def _close_torn_line(self) -> None:
+        """End what a crash has torn, so that the next line begins on its own."""
+        size = os.fstat(self._handle).st_size
+        if size and os.pread(self._handle, 1, size - 1) != b"\n":
+            self._write(b"\n")
 
     def under(self, sending_id: int, claim: str) -> None:
-        """Say whose mails come next: every line carries their sending and claim."""
-        self.sending_id, self.claim = sending_id, claim
+        """Say whose mails come next: every line carries their sending and claim. Raises RuntimeError in a fork of the slot's process."""
+        if os.getpid() != self._process:
+            raise RuntimeError("a slot is opened in the process that sends, not inherited by a fork")
+        if not claim or any(mark.isspace() for mark in claim):
+            raise ValueError(f"{claim!r} is no claim")
+        self._sending, self._claimed = b" %d " % sending_id, b" %s" % claim.encode("ascii")
 
     def dot(self, position: int) -> None:
         """Note that the last bytes of this mail go out now; raise JournalFull, and then they must not."""
-        self._write(f"D {self.sending_id} {position} {self.claim}\n".encode())
+        self._write(b"D%s%d%s\n" % (self._sending, position, self._claimed))
 
     def reply(self, position: int, outcome: Outcome) -> None:
-        """Note the reply to this mail."""
+        """Note the reply to this mail; raise JournalFull. A mail in doubt has none: its ``D`` stands."""
+        if outcome.state == "in_doubt":
+            return
         reply = outcome.reply
-        said = orjson.dumps([reply.code, reply.enhanced, reply.text[:300], outcome.fate])
-        self._write(f"{_WORDS[outcome.state]} {self.sending_id} {position} {self.claim} ".encode() + said + b"\n")
+        said = orjson.dumps([reply.code, reply.enhanced, reply.text[:LONGEST_TEXT], outcome.fate.value])
+        self._write(b"%s%s%d%s %s\n" % (_WORDS[outcome.state].encode(), self._sending, position, self._claimed, said))
 
     def _write(self, line: bytes) -> None:
         try:
             written = os.write(self._handle, line)
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}:
-                raise JournalFull(f"the journal cannot be written: {error.strerror}") from error
+            if error.errno in _DISK_ERRORS:
+                raise JournalFull(f"The journal cannot be written: {error.strerror}. Nothing is sent until it can.") from error
             raise
         if written != len(line):
-            raise JournalFull("the disk of the journal is full")
+            os.ftruncate(self._handle, os.fstat(self._handle).st_size - written)
+            raise JournalFull("The disk of the journal is full. Nothing is sent until there is room.")
 
     def entries(self) -> dict[tuple[int, int], Entry]:
         """Return the last word on every mail in the slot."""
@@ -137,37 +178,43 @@ class SlotJournal:
 
 
 def read_entries(file: Path) -> dict[tuple[int, int], Entry]:
-    """Return {(sending, position): last word}; a last line that was torn by a crash is left out."""
-    if not file.exists():
+    """Return {(sending, position): last word}; a line that was torn by a crash, the last one above all, says nothing."""
+    try:
+        return entries_of(file.read_bytes().split(b"\n")[:-1])
+    except FileNotFoundError:
         return {}
-    return entries_of(file.read_bytes().split(b"\n")[:-1])
 
 
 def entries_of(lines: Iterable[bytes]) -> dict[tuple[int, int], Entry]:
     """Return the last word on every mail that the lines speak of; a line that cannot be read says nothing."""
     found: dict[tuple[int, int], Entry] = {}
     for line in lines:
-        parts = line.split(b" ", 4)
-        if len(parts) < 4 or not (parts[1].isdigit() and parts[2].isdigit()):
-            continue
-        word, claim = parts[0].decode("ascii", "replace"), parts[3].decode("ascii", "replace")
-        if word == "D":
-            found[int(parts[1]), int(parts[2])] = Entry(claim, "D")
-        elif word in {"A", "T", "F", "U"} and len(parts) == 5:
-            code, enhanced, text, fate = orjson.loads(parts[4])
-            found[int(parts[1]), int(parts[2])] = Entry(claim, word, code, enhanced, text, fate)  # type: ignore[arg-type]
+        parts = _LINE.fullmatch(line)
+        entry = _entry(parts) if parts else None
+        if parts and entry:
+            found[int(parts[2]), int(parts[3])] = entry
     return found
 
 
-def file_system_of(path: Path) -> str:
+def _entry(parts: re.Match[bytes]) -> Entry | None:
+    word, claim = cast("Word", parts[1].decode()), parts[4].decode("ascii", "replace")
+    if word == "D":
+        return Entry(claim, word)
+    try:
+        code, enhanced, text, fate = orjson.loads(parts[5] or b"")
+    except ValueError:
+        return None
+    return Entry(claim, word, code, enhanced, text, fate)
+
+
+def file_system_of(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
     """Return the kind of file system that holds the path ("" where the system does not say)."""
-    mounts = Path("/proc/mounts")
     if not mounts.exists():
         return ""
-    target, best, kind = str(path.resolve()), "", ""
-    for line in mounts.read_text().splitlines():
-        _, mount, found, *_ = line.split(" ")
-        mount = mount.replace("\\040", " ")
-        if (target == mount or target.startswith(mount.rstrip("/") + "/")) and len(mount) >= len(best):
-            best, kind = mount, found
+    target, best, kind = path.resolve(), -1, ""
+    for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        _, escaped, found, *_ = line.split(" ")
+        mount = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), escaped))
+        if target.is_relative_to(mount) and len(mount.parts) >= best:
+            best, kind = len(mount.parts), found
     return kind

@@ -57,6 +57,16 @@ class DeliveryServer(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
 
 
+class ServerHour(Base):
+    """How many mails a server was given in one hour (UTC): what limits are rebuilt from when Redis has lost them."""
+
+    __tablename__ = "server_hours"
+
+    server_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    hour: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    mails: Mapped[int] = mapped_column(default=0)
+
+
 class Sending(Owned, Base):
     """One run of something that is sent: a campaign's run, a test-send, a stream of transactional or system mail.
 

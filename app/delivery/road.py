@@ -60,7 +60,12 @@ class Trip:
     constants: Mapping[str, str] = field(default_factory=dict)
     x_mailer: str = ""
     preheader_template: str = ""
-    has_lists: bool = False
+    id_key: bytes = field(default=b"", repr=False)
+    lists: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+    def of_list(self, list_id: int | None) -> Mapping[str, str]:
+        """Return the values that a recipient's list gives; none where the recipient is on no list."""
+        return self.lists.get(list_id or 0, {})
 
     @property
     def links(self) -> Mapping[int, str]:

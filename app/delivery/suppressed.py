@@ -46,8 +46,8 @@ class Suppressed:
         return any(self._on(pattern, list_id) for pattern in (dedupe_key, *domain_patterns(dedupe_key)))
 
     def _on(self, pattern: str, list_id: int | None) -> bool:
-        lists = self._found.get(pattern)
-        return bool(lists) and (EVERY_LIST in lists or list_id in lists)
+        lists = self._found.get(pattern, frozenset[int]())
+        return EVERY_LIST in lists or list_id in lists
 
 
 def look_up(connection: Connection, user_id: int, dedupe_keys: Iterable[str], *, domains_only: bool = False) -> Suppressed:

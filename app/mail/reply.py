@@ -1,4 +1,7 @@
-"""SMTP replies, and the one place that says what they mean (RFC 5321 4.2, RFC 3463). Bounces share the same rules."""
+"""What a mail server answered, and what that means for the person, the message and us (RFC 5321 4.2, RFC 3463, RFC 2034).
+
+One classifier for all: the SMTP client asks it while it sends, the bounce reader asks it about the reply that a report quotes.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import NamedTuple
 
-Phase = Literal["connect", "hello", "starttls", "auth", "mail", "rcpt", "data", "dot"]
+# A reply may have many lines; what is kept of its text fits the ledger's column.
+LONGEST_TEXT = 300
+
+_ENHANCED = re.compile(r"^\s*#?([245]\.\d{1,3}\.\d{1,3})(?=[\s:,;.)-]|$)[\s:,;-]*")
+_ENHANCED_INSIDE = re.compile(r"[(\[#\s]([245]\.\d{1,3}\.\d{1,3})[)\]\s]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 class Fate(StrEnum):
-    """What a reply means for the mail, and whom it is about."""
+    """What a reply means. Only the two bounces say something about the person's address."""
 
     ACCEPTED = "accepted"
     DEFERRED = "deferred"
@@ -23,74 +31,164 @@ class Fate(StrEnum):
     OURS = "ours"
 
 
+class Phase(StrEnum):
+    """The step of the session that a reply answers; REPORT is a reply that a delivery report quotes, its step unknown."""
+
+    CONNECT = "connect"
+    HELLO = "hello"
+    STARTTLS = "starttls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    DOT = "dot"
+    REPORT = "report"
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply: its code, its enhanced code ("" where there is none), its text on one line, and its lines as they came."""
+    """A reply: its code (0: the server said nothing, the text is ours), its enhanced code ("" where it has none), its text.
+
+    ``lines`` are the texts of its lines as they came, for replies that are lists, such as EHLO's.
+    """
 
     code: int
     enhanced: str
     text: str
-    lines: tuple[str, ...] = field(default=(), compare=False)
+    lines: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def is_positive(self) -> bool:
-        """Whether the server said yes (2xx, 3xx)."""
+        """Whether the server said yes, or "go on" (2xx, 3xx)."""
         return 200 <= self.code < 400
 
-
-_ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})\b\s*")
+    def __str__(self) -> str:
+        return " ".join(part for part in (str(self.code or ""), self.enhanced, self.text) if part)
 
 
 def parse_reply(lines: Sequence[bytes]) -> Reply:
-    """Return the reply of one or more lines (without their CRLF); a line that is no reply has the code 0."""
-    texts = [line[4:].decode("utf-8", "replace") for line in lines]
-    whole = tuple(texts)
-    code = int(lines[0][:3]) if lines and lines[0][:3].isdigit() else 0
-    found = _ENHANCED.match(texts[0]) if texts else None
-    if found:
-        texts = [text.removeprefix(found[1]).strip() for text in texts]
-    return Reply(code, found[1] if found else "", " ".join(text.strip() for text in texts).strip(), whole)
+    """Return the reply that these lines (without their line ends) are; raise ValueError where they are none.
+
+    The enhanced code is taken from the first line that begins with one (RFC 2034), or from the text, as in ``(#5.1.1)``.
+    """
+    if not lines or not lines[-1][:3].isdigit():
+        raise ValueError("a reply begins with three digits")
+    texts = [_UNPRINTABLE.sub(" ", line[4:].decode("utf-8", "replace")) for line in lines]
+    found = [match for match in map(_ENHANCED.match, texts) if match]
+    enhanced = found[0][1] if found else ""
+    text = " ".join(_ENHANCED.sub("", part).strip() for part in texts).strip()
+    if not enhanced and (inside := _ENHANCED_INSIDE.search(f" {text} ")):
+        enhanced = inside[1]
+    return Reply(int(lines[-1][:3]), enhanced, text[:LONGEST_TEXT], tuple(texts))
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """First digit of the code, pattern of the enhanced code, pattern of the text; the first rule that fits decides."""
+class Rule(NamedTuple):
+    """One line of the table: it holds where the class, the enhanced code, the text and the step all fit. ``""`` fits anything."""
 
-    digit: int
-    enhanced: str
-    text: str
     fate: Fate
+    enhanced: str = ""
+    text: str = ""
+    codes: frozenset[int] = frozenset()
+    phases: frozenset[Phase] = frozenset()
 
 
-RULES = (
-    Rule(4, r"4\.7\.\d+", "", Fate.THROTTLED),
-    Rule(4, "", r"rate|too (many|fast|frequent)|throttl|try again later.*volume|unusual (rate|volume)|limit exceeded|exceeded.*limit", Fate.THROTTLED),
-    Rule(4, "", "", Fate.DEFERRED),
-    Rule(5, r"5\.7\.(0|1|8|9|57|60|64)", r"authenticat|auth(orization)? required|relay|not permitted to (relay|send)|sender .*(not|un)authori[sz]ed", Fate.OURS),
-    Rule(5, r"5\.5\.\d+", "", Fate.OURS),
-    Rule(5, r"5\.7\.\d+|5\.3\.4|5\.2\.3|5\.6\.\d+", "", Fate.BLOCKED),
-    Rule(5, r"5\.2\.2|5\.2\.1|5\.3\.1", "", Fate.BOUNCED_SOFT),
-    Rule(5, r"5\.1\.(1|2|3|6|10|0)|5\.4\.4", "", Fate.BOUNCED_HARD),
-    Rule(5, "", r"relay(ing)? (access )?denied|authenticat|must issue a starttls|not permitted to relay", Fate.OURS),
-    Rule(5, "", r"spam|black.?list|block(ed|list)|reputation|policy|dmarc|spf|dkim|listed|content|virus|too (large|big)|size", Fate.BLOCKED),
-    Rule(5, "", r"(mailbox|quota|storage).*(full|exceed|over)|over quota|insufficient", Fate.BOUNCED_SOFT),
-    Rule(5, "", r"user|mailbox|recipient|address|account|no such|unknown|does(n't| not) exist|disabled|inactive|invalid", Fate.BOUNCED_HARD),
+_SIGN_IN = frozenset({530, 534, 535, 538})
+_ABOUT_SYNTAX = frozenset({500, 501, 502, 503, 504, 555})
+_ABOUT_ADDRESS = frozenset({550, 551, 553})
+_BEFORE_RECIPIENT = frozenset({Phase.CONNECT, Phase.HELLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
+_GREETING = frozenset({Phase.HELLO, Phase.STARTTLS, Phase.AUTH})
+
+_UNKNOWN_PERSON = (
+    r"(?:user|recipient|account|address|mailbox|addressee|alias) (?:is |was |\S+ )?"
+    r"(?:unknown|not found|not known|invalid|does(?: not|n't) exist|not exist|nonexistent|no longer)"
+    r"|(?:unknown|no such|invalid|nonexistent|not a (?:known|valid)|no longer a valid) "
+    r"(?:local )?(?:user|recipient|mailbox|account|address|addressee|person)"
+    r"|no mail ?box|not our customer|user not local|(?:user|account|customer) does(?: not|n't) have (?:a|an) \S+ account"
+    r"|no longer on (?:this )?server|recipnotfound|mailbox unavailable|account (?:that you tried to reach )?does not exist"
+    r"|unrouteable address|addresses? (?:rejected|failed): (?:user|no such)|recipient not found|does(?: not|n't) exist (?:here|on)"
+    r"|bad destination mailbox"
 )
-_ABOUT_US = frozenset({"connect", "hello", "starttls", "auth", "mail"})
+_UNKNOWN_DOMAIN = (
+    r"domain (?:name )?(?:not found|does not exist|is not reachable)|no such domain|host (?:or domain name )?not found|null mx"
+    r"|does not accept mail"
+)
+_FULL = (
+    r"(?:over|exceed\S*|out of) (?:\w+ ){0,3}(?:quota|storage|disk|space)|quota (?:exceeded|full)|(?:mail)?box (?:\w+ )?(?:is )?full"
+    r"|insufficient storage|user is over"
+)
+_ASLEEP = (
+    r"(?:mailbox|account|user|inbox)(?: \S+){0,3} (?:is )?(?:disabled|inactive|suspended|frozen|locked|deactivated)"
+    r"|inactive (?:e-?mail|user|account|mailbox)"
+)
+_REPUTATION = (
+    r"spam|blocked|block ?list|black ?list|dnsbl|\brbl\b|reputation|polic(?:y|ies)|dmarc|\bspf\b|\bdkim\b|virus|malware|phish|banned"
+    r"|\bptr\b|reverse dns|relay(?:ing)? (?:access )?(?:denied|not)|not permitted to relay|unable to relay|unsolicited"
+    r"|sender (?:address )?(?:\S+ )?rejected|content reject|message (?:content )?(?:rejected|refused|filtered)|access denied"
+    r"|not authori[sz]ed|unauthenticated|not allowed|frequency|rate limit"
+)
+_TOO_BIG = r"too (?:large|big|long)|size limit|exceeds (?:the )?(?:fixed )?(?:maximum )?(?:message )?size|message size"
+_RATE = (
+    r"too many|too fast|\brate\b|throttl|slow down|frequency|exceeded (?:the )?(?:maximum )?(?:connection|message)|\blimit"
+    r"|unusual (?:rate|volume)|temporarily deferred|reputation|\[ts\d\d\]"
+)
+
+# The first line that fits decides. 4xx first, then what is about us, then the words that leave no doubt, then the enhanced codes.
+_TEMPORARY = (
+    Rule(Fate.OURS, phases=frozenset({Phase.AUTH})),
+    Rule(Fate.THROTTLED, codes=frozenset({421})),
+    Rule(Fate.DEFERRED, enhanced=r"4\.(?:2\.2|7\.5)"),
+    Rule(Fate.THROTTLED, enhanced=r"4\.7\."),
+    Rule(Fate.DEFERRED, text=r"gr[ae]y ?list"),
+    Rule(Fate.DEFERRED, text=_FULL),
+    Rule(Fate.THROTTLED, text=_RATE, codes=frozenset({450, 451, 452, 454, 471})),
+    Rule(Fate.DEFERRED),
+)
+_PERMANENT = (
+    Rule(Fate.OURS, phases=_GREETING),
+    Rule(Fate.OURS, codes=_SIGN_IN),
+    Rule(Fate.OURS, enhanced=r"5\.7\.8"),
+    Rule(Fate.BLOCKED, enhanced=r"5\.5\.", text=_REPUTATION, phases=_BEFORE_RECIPIENT),
+    Rule(Fate.OURS, enhanced=r"5\.5\.", phases=_BEFORE_RECIPIENT),
+    Rule(Fate.OURS, codes=_ABOUT_SYNTAX, text=r"syntax|command|sequence|need (?:mail|rcpt)", phases=_BEFORE_RECIPIENT),
+    Rule(Fate.BLOCKED, phases=_BEFORE_RECIPIENT),
+    Rule(Fate.BLOCKED, enhanced=r"5\.(?:2\.3|3\.4)"),
+    Rule(Fate.BLOCKED, text=_TOO_BIG),
+    Rule(Fate.BLOCKED, enhanced=r"5\.1\.[78]$"),
+    Rule(Fate.BLOCKED, text=r"domain of sender|sender (?:address|domain|verify)"),
+    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.2"),
+    Rule(Fate.BOUNCED_SOFT, text=_FULL),
+    Rule(Fate.BOUNCED_HARD, text=_UNKNOWN_PERSON),
+    Rule(Fate.BOUNCED_HARD, text=_UNKNOWN_DOMAIN),
+    Rule(Fate.BOUNCED_HARD, enhanced=r"5\.1\.(?:1|2|3|6|10)$"),
+    Rule(Fate.BOUNCED_HARD, enhanced=r"5\.4\.1$", text=r"recipient address rejected"),
+    Rule(Fate.BOUNCED_HARD, enhanced=r"5\.7\.17$"),
+    Rule(Fate.BOUNCED_HARD, enhanced=r"5\.4\.4$"),
+    Rule(Fate.BOUNCED_SOFT, text=_ASLEEP),
+    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.[14]$"),
+    Rule(Fate.BLOCKED, enhanced=r"5\.[67]\."),
+    Rule(Fate.BLOCKED, text=_REPUTATION),
+    Rule(Fate.OURS, enhanced=r"5\.5\."),
+    Rule(Fate.OURS, codes=_ABOUT_SYNTAX),
+    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.[1234]\."),
+    Rule(Fate.BLOCKED, phases=frozenset({Phase.DATA, Phase.DOT})),
+    Rule(Fate.BOUNCED_SOFT, codes=_ABOUT_ADDRESS | {552}),
+    Rule(Fate.BLOCKED),
+)
+
+
+def _compiled(rules: Sequence[Rule]) -> tuple[tuple[Rule, re.Pattern[str], re.Pattern[str]], ...]:
+    return tuple((rule, re.compile(rule.enhanced), re.compile(rule.text, re.IGNORECASE)) for rule in rules)
+
+
+_TABLES = {4: _compiled(_TEMPORARY), 5: _compiled(_PERMANENT)}
 
 
 def classify(reply: Reply, phase: Phase) -> Fate:
-    """Return what a reply at this point of the dialogue means. Nothing that is about us ever marks a person."""
+    """Return what the reply means. A bare 550 to a recipient, without a word of why, is soft: one server's mood marks nobody for good."""
     if reply.is_positive:
         return Fate.ACCEPTED
-    if reply.code == 421:
-        return Fate.THROTTLED
-    digit = reply.code // 100
-    if digit not in {4, 5}:
-        return Fate.DEFERRED
-    if digit == 5 and (phase in _ABOUT_US or reply.code in {500, 501, 502, 503, 504, 530, 534, 535, 538, 555}):
-        return Fate.BLOCKED if phase == "mail" and reply.enhanced.startswith("5.7.") else Fate.OURS
-    for rule in RULES:
-        if rule.digit == digit and re.fullmatch(rule.enhanced or ".*", reply.enhanced) and re.search(rule.text, reply.text, re.I):
+    for rule, enhanced, text in _TABLES.get(reply.code // 100, _TABLES[4]):
+        if (not rule.codes or reply.code in rule.codes) and (not rule.phases or phase in rule.phases) \
+                and enhanced.match(reply.enhanced) and text.search(reply.text):
             return rule.fate
-    return Fate.BLOCKED if phase in {"data", "dot"} else Fate.BOUNCED_SOFT
+    raise AssertionError("the last line of each table fits every reply")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from app.plugins.failures import FailureBook, budget_s
 from app.plugins.installed import Implementation
 from app.plugins.own import Ground, Own, Readings, own_of
+from app.plugins.timings import Timings
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ class PluginFailed(RuntimeError):
 class Unit:
     """One unit of work: what its plug-ins stand on, what they read, and which of their hooks had failed when it began."""
 
-    def __init__(self, ground: Ground, book: FailureBook, failing: Mapping[str, Mapping[str, int]]) -> None:
-        self._ground, self._book = ground, book
+    def __init__(self, ground: Ground, book: FailureBook, timings: Timings, failing: Mapping[str, Mapping[str, int]]) -> None:
+        self._ground, self._book, self.timings = ground, book, timings
         self._readings = Readings(ground)
         self._failing = {(plugin, hook) for plugin, hooks in failing.items() for hook in hooks}
         self._own: dict[str, Own] = {}
@@ -61,6 +62,7 @@ def call(unit: Unit, one: Implementation, check: Callable[[Any], Answer], **argu
         answer = check(one.function(*(given[name] for name in one.argnames)))
     except Exception as error:
         unit.failed(one.plugin, one.hook, traceback.format_exc())
+        unit.timings.add(one.plugin, time.perf_counter() - began, failed=True)
         raise PluginFailed(one.plugin, one.hook, error) from error
     _measure(unit, one, time.perf_counter() - began)
     return answer
@@ -68,7 +70,9 @@ def call(unit: Unit, one: Implementation, check: Callable[[Any], Answer], **argu
 
 def _measure(unit: Unit, one: Implementation, took_s: float) -> None:
     # A slow answer still counts as an answer: it cannot be cut off, only held against the plug-in.
-    if took_s > budget_s(one.hook):
+    too_slow = took_s > budget_s(one.hook)
+    unit.timings.add(one.plugin, took_s, failed=too_slow)
+    if too_slow:
         unit.failed(one.plugin, one.hook, f"{one.hook} took {took_s:.2f} s; it may take {budget_s(one.hook):g} s\n")
     else:
         unit.answered(one.plugin, one.hook)

@@ -22,6 +22,7 @@ from app.plugins.installed import Implementation, Installed, Source
 from app.plugins.loading import broken, start_all
 from app.plugins.own import STATES, Ground
 from app.plugins.sources import find_sources
+from app.plugins.timings import Timings
 
 if TYPE_CHECKING:
     from app.settings.store import SettingsStore
@@ -34,6 +35,7 @@ class Plugins:
         self._installed = {one.name: one for one in installed}
         self._ground: Ground | None = None
         self._book: FailureBook | None = None
+        self._timings: Timings | None = None
 
     @classmethod
     def load(cls, sources: Iterable[Source] | None = None) -> Plugins:
@@ -43,7 +45,7 @@ class Plugins:
     def move_in(self, engine: Engine, redis: Redis, settings: SettingsStore, data: Path) -> None:
         """Give the plug-ins the house's connections, once those are there."""
         self._ground = Ground(engine, redis, settings, data)
-        self._book = FailureBook(engine)
+        self._book, self._timings = FailureBook(engine), Timings(redis)
 
     @property
     def installed(self) -> tuple[Installed, ...]:
@@ -91,7 +93,11 @@ class Plugins:
             rows = connection.execute(sa.select(STATES.c.name, STATES.c.failing).where(STATES.c.state == "enabled")).all()
         enabled = {row.name: self._installed[row.name] for row in rows if row.name in self._installed}
         return EnabledPlugins({name: one for name, one in enabled.items() if not one.is_broken},
-                              Unit(self.ground, self._book or FailureBook(engine), {row.name: row.failing for row in rows}))
+                              self._unit({row.name: row.failing for row in rows}))
+
+    def _unit(self, failing: Mapping[str, Mapping[str, int]]) -> Unit:
+        ground = self.ground
+        return Unit(ground, self._book or FailureBook(ground.engine), self._timings or Timings(ground.redis), failing)
 
     def settle(self) -> None:
         """Wait until every failure that was seen is written."""

@@ -120,7 +120,8 @@ class OwnData:
 
     def keys(self, start: str = "") -> list[str]:
         """Return the keys that begin with ``start``, in order; at most 10,000."""
-        wanted = sa.select(DATA.c.key).where(DATA.c.plugin == self._plugin, DATA.c.key.startswith(start, autoescape=True))
+        # Not LIKE, which takes small letters for capitals on SQLite.
+        wanted = sa.select(DATA.c.key).where(DATA.c.plugin == self._plugin, sa.func.substr(DATA.c.key, 1, len(start)) == start)
         with reading(), self._engine.connect() as connection:
             return list(connection.scalars(wanted.order_by(DATA.c.key).limit(10_000)))
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
+from redis import Redis, RedisError
 from sqlalchemy.engine import Row
 
 from app.db import reading
 from app.plugins.installed import Installed
 from app.plugins.manager import Plugins
 from app.plugins.own import STATES
+from app.plugins.timings import Behaviour, behaviour_of
 
 # What stands first on the page needs a person first.
 ORDER = ("broken", "missing", "erasing", "paused", "enabled", "disabled")
@@ -38,6 +40,7 @@ class Shown:
     problems: tuple[str, ...] = ()
     was_tried: bool = False
     sections: tuple[type, ...] = ()
+    behaviour: Behaviour | None = None
 
     @property
     def tab(self) -> str:
@@ -62,12 +65,22 @@ def show_all(plugins: Plugins) -> list[Shown]:
         rows = {row.name: row for row in connection.execute(sa.select(STATES))}
     shown = [_shown(one, rows.get(one.name)) for one in plugins.installed]
     shown += [_missing(row) for name, row in rows.items() if plugins.find(name) is None and row.state != "disabled"]
+    shown = [_with_behaviour(plugins.ground.redis, one) for one in shown]
     return sorted(shown, key=lambda one: (ORDER.index(one.state), one.title.lower(), one.name))
 
 
 def show(plugins: Plugins, name: str) -> Shown | None:
     """Return one plug-in, or None where nobody knows it."""
     return next((one for one in show_all(plugins) if one.name == name), None)
+
+
+def _with_behaviour(redis: Redis, one: Shown) -> Shown:
+    if one.state != "enabled":
+        return one
+    try:
+        return replace(one, behaviour=behaviour_of(redis, one.name))
+    except RedisError:
+        return one  # The page is whole without two numbers; that Redis is away is said on the System page.
 
 
 def _shown(one: Installed, row: Row[tuple[object, ...]] | None) -> Shown:

@@ -85,7 +85,7 @@ class Settings:
     def _load(self, scope: str, name: str) -> dict[str, Any]:
         query = sa.select(_VALUES.c.name, _VALUES.c.value).where(_VALUES.c.scope == scope, _VALUES.c.section == name)
         with reading(), self._engine.connect() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict(connection.execute(query).all())
 
     def _read(self, section_type: type, key: str, spec: Spec, raw: Any, values: dict[str, Any]) -> None:
         try:
@@ -165,7 +165,7 @@ class SettingsStore:
         query = sa.select(_CHANGES.c.name, _CHANGES.c.old).join(_REVISIONS, _REVISIONS.c.id == _CHANGES.c.revision_id).where(
             _REVISIONS.c.id > based_on, _REVISIONS.c.scope == scope,
             _REVISIONS.c.section == section_type.section_name).order_by(_CHANGES.c.id.desc())  # type: ignore[attr-defined]
-        return dict(connection.execute(query).tuples().all())
+        return dict(connection.execute(query).all())
 
     def _write(self, connection: Connection, section_type: type, scope: str, changed: dict[str, tuple[Any, Any]], who: dict[str, str]) -> Saved:
         name = section_type.section_name  # type: ignore[attr-defined]
@@ -196,7 +196,7 @@ class SettingsStore:
         """Put back what a revision changed, as a new revision; secrets stay, because what they were is not kept."""
         with reading(), self._engine.connect() as connection:
             scope = connection.scalar(sa.select(_REVISIONS.c.scope).where(_REVISIONS.c.id == revision)) or INSTANCE
-            rows = connection.execute(sa.select(_CHANGES.c.name, _CHANGES.c.old).where(_CHANGES.c.revision_id == revision)).tuples().all()
+            rows = connection.execute(sa.select(_CHANGES.c.name, _CHANGES.c.old).where(_CHANGES.c.revision_id == revision)).all()
         known = specs(section_type)
         back = {name: old for name, old in rows if name in known and not known[name].secret}
         return self.save(section_type, back, based_on=None, by=by, via=via, address=address, scope=scope)

@@ -41,8 +41,9 @@ def save_form(form: CampaignForm, campaign: Campaign) -> tuple[int, dict[str, An
     except writing.NotWritable:
         db.session.rollback()
         return 409, {"closed": _("This campaign is on its way. What was sent cannot be rewritten; copy it to change it.")}
-    option_forms.save(campaign)
+    # Settings are saved in a transaction of their own; on SQLite two of ours at once would wait for each other.
     db.session.commit()
+    option_forms.save(campaign)
     return 200, {"saved": True}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from flask import url_for
 from flask_babel import gettext as _
@@ -44,6 +45,11 @@ def tabs(all_of_them: Sequence[Shown], chosen: str) -> list[TabLink]:
                 count_tone="warn" if name == "attention" and counts[name] else "mute")
         for name, word in words
     ]
+
+
+def section_url(section: Any) -> str:
+    """Return the address of a plug-in's settings tab."""
+    return url_for("settings_" + section.section_name.replace("-", "_").replace(".", "_") + ".show")
 
 
 def said_in_short(all_of_them: Sequence[Shown]) -> str:

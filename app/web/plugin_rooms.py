@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, current_app, got_request_exception, request
+from flask import Blueprint, Flask, abort, current_app, request
 from markupsafe import Markup
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
 
 from app.db import db
 from app.plugins.calls import slot
@@ -16,7 +20,7 @@ from app.plugins.installed import Installed
 from app.plugins.manager import Plugins
 from app.plugins.own import join, speaking_for
 from app.web.house import plugins
-from app.web.policy import Policy, Who
+from app.web.policy import Room, Who, policy
 from app.web.settings_tab import settings_tab
 from app.web.theme import set_template_slot
 
@@ -37,7 +41,6 @@ def guard_plugin_rooms(app: Flask) -> None:
     app.extensions.setdefault(OWNERS, {})
     app.before_request(_refuse_disabled)
     app.teardown_request(_let_go)
-    got_request_exception.connect(_hold_against, app)
 
 
 def register_plugin_rooms(app: Flask, loaded: Plugins) -> None:
@@ -45,20 +48,21 @@ def register_plugin_rooms(app: Flask, loaded: Plugins) -> None:
     app.extensions.setdefault(OWNERS, {})
     for one in loaded.running:
         try:
-            _check(one)
+            _check(app, one)
+            tabs = [settings_tab(section) for section in one.declared.sections]
         except Exception:
             log.exception("a plug-in's pages cannot be opened", extra={"plugin": one.name})
             loaded.break_off(one.name, traceback.format_exc())
             continue
-        _open(app, one)
+        _open(app, one, tabs)
     set_template_slot(app, _slot)
 
 
-def _check(one: Installed) -> None:
+def _check(app: Flask, one: Installed) -> None:
     # The pages are put up in an empty house first: what is wrong with them is found before ours is touched.
     empty = Flask("check")
     for blueprint in one.declared.blueprints:
-        _check_name(one, blueprint)
+        _check_name(app, one, blueprint)
         empty.register_blueprint(blueprint)
     for rule in empty.url_map.iter_rules():
         view = empty.view_functions[rule.endpoint]
@@ -70,27 +74,27 @@ def _check(one: Installed) -> None:
             raise Unfit(f"the view of {rule.rule} has no policy: stand @policy(…) under its route")
 
 
-def _check_name(one: Installed, blueprint: object) -> None:
+def _check_name(app: Flask, one: Installed, blueprint: object) -> None:
     if not isinstance(blueprint, Blueprint):
         raise Unfit(f"{blueprint!r} is not a Flask blueprint")
     own = f"plugin_{one.name}"
     if blueprint.name != own and not blueprint.name.startswith(own + "_"):
         raise Unfit(f"the blueprint {blueprint.name} must be named {own}, or begin with {own}_")
+    if blueprint.name in app.blueprints:
+        raise Unfit(f"there is a blueprint named {blueprint.name} already")
 
 
-def _open(app: Flask, one: Installed) -> None:
+def _open(app: Flask, one: Installed, tabs: list[Room]) -> None:
     owners = app.extensions[OWNERS]
     for blueprint in one.declared.blueprints:
         app.register_blueprint(blueprint)
         owners[blueprint.name] = one.name
         app.before_request_funcs.setdefault(blueprint.name, []).insert(0, _hand_over)
-        app.after_request_funcs.setdefault(blueprint.name, []).append(_note_answer)
     for endpoint, view in app.view_functions.items():
         declared = getattr(view, "plugin_policy", None)
         if declared is not None and owners.get(endpoint.partition(".")[0]) == one.name:
-            setattr(view, "policy", Policy(Who(declared.who), declared.permission))  # noqa: B010
-    for section in one.declared.sections:
-        tab = settings_tab(section)
+            app.view_functions[endpoint] = policy(Who(declared.who), declared.permission)(_watched(view, one.name))
+    for tab in tabs:
         app.register_blueprint(tab)
         owners[tab.name] = one.name
 
@@ -124,17 +128,20 @@ def _hand_over() -> None:
     speaking_for(plugins().unit.own(str(_owner(current_app))))
 
 
-def _note_answer(response: Response) -> Response:
-    if response.status_code < 500:
-        plugins().unit.answered(str(_owner(current_app)), PAGES)
-    return response
+def _watched(view: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @wraps(view)
+    def watched(**values: Any) -> Any:
+        try:
+            answer = view(**values)
+        except HTTPException:
+            raise  # "Not found" and its like are answers, not failures.
+        except Exception:
+            plugins().unit.failed(name, PAGES, traceback.format_exc())
+            raise
+        plugins().unit.answered(name, PAGES)
+        return answer
 
-
-def _hold_against(app: Flask, exception: BaseException, **_more: object) -> None:
-    name = _owner(app)
-    if name is not None:
-        trace = "".join(traceback.format_exception(exception))
-        plugins().unit.failed(name, PAGES, trace)
+    return watched
 
 
 def _slot(name: str, **context: object) -> Markup:

@@ -92,13 +92,18 @@ def _close(_error: BaseException | None) -> None:
 def _enforce() -> Response | None:
     g.scope_before = current_scope()
     set_scope(None)
-    set_reading(request.method in {"GET", "HEAD", "OPTIONS"})
+    # Who comes in, and to what, is only read. On SQLite a request that writes must not hold the lock before its view says so: the
+    # view may save settings, which is a transaction of its own.
+    set_reading(True)
     if request.endpoint is None:
         return None  # No such address: the router answers 404 (or 405) itself.
     found: Policy = app_policy(request.endpoint)
     if (answer := _admit(found)) is not None:
         return answer
     _load(found)
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        db.session.commit()
+        set_reading(False)
     return None
 
 

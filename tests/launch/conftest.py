@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from launch.children import tie_to_parent
 from launch.options import ROOT
 from launch.ports import free_port
 
@@ -42,6 +43,7 @@ class Run:
         self.process = subprocess.Popen(
             [*command, *arguments], cwd=checkout, env=inherited | {"PYTHONPATH": str(checkout)} | environ, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._complaints, start_new_session=True,
+            preexec_fn=tie_to_parent(),  # noqa: PLW1509 - it takes no lock: one system call, and perhaps an exit
         )  # fmt: skip
 
     def until(self, words: str = READY) -> str:

@@ -134,3 +134,10 @@ def test_a_process_left_over_from_an_earlier_run_is_ended(tmp_path: Path) -> Non
         assert ours.wait(5) == -signal.SIGTERM
         assert others.poll() is None
         others.kill()
+
+
+def test_a_start_ends_what_an_earlier_run_left_behind(start: Start, tmp_path: Path) -> None:
+    mark = {strays.MARK: str(tmp_path / "data")}
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=os.environ | mark) as left_over:
+        start().until("Ended what an earlier run had left behind (1 process)")
+        assert left_over.wait(5) == -signal.SIGTERM

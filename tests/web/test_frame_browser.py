@@ -131,6 +131,30 @@ def test_the_keys_reach_the_fields_and_can_be_switched_off(page: Page, address: 
     expect(page.locator("[data-find]")).not_to_be_focused()
 
 
+def test_a_panel_that_asks_again_keeps_what_is_being_typed(page: Page, address: str) -> None:
+    page.goto(address + "/live")
+    before = int(page.inner_text("#counted"))
+    page.locator("#typed").press_sequentially("half a wo")
+    expect(page.locator("#counted")).to_have_text(str(before + 1))
+    page.locator("#typed").press_sequentially("rd")
+    expect(page.locator("#typed")).to_have_value("half a word")
+    expect(page.locator("#spoken")).to_have_text(f"Counted {before}")  # Read aloud at most every 10 seconds.
+
+
+def test_an_upload_says_how_far_it_is_and_goes_where_the_server_says(page: Page, address: str) -> None:
+    page.goto(address + "/live")
+    page.set_input_files("#file", {"name": "people.csv", "mimeType": "text/csv", "buffer": b"x" * 200_000})
+    page.get_by_role("button", name="Upload").click()
+    page.wait_for_url("**/settings?size=200000")
+
+
+def test_a_merge_tag_goes_where_the_cursor_is(page: Page, address: str) -> None:
+    page.goto(address + "/live")
+    page.evaluate("document.getElementById('body').setSelectionRange(6, 6)")
+    page.get_by_role("button", name="First name").click()
+    expect(page.locator("#body")).to_have_value("Hello [First name], welcome")
+
+
 def test_without_scripts_the_menu_opens_and_a_form_is_answered(browser: Browser, address: str) -> None:
     context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
     try:

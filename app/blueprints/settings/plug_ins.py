@@ -19,6 +19,7 @@ from app.web import actor, plug_ins
 from app.web.fragments import page_or_panel
 from app.web.house import house
 from app.web.policy import ADMINISTRATOR, Room, policy
+from app.web.settings_navigation import settings_context
 
 room = Room("settings_plug_ins", __name__, url_prefix="/admin/settings/plug-ins")
 PAGE = "weefive/plugins/index.html"
@@ -86,8 +87,9 @@ def _list(chosen: str) -> dict[str, Any]:
     every = show_all(house().plugins)
     chosen = chosen if chosen in {"all", "running", "attention", "off"} else "all"
     shown = [one for one in every if chosen in ("all", one.tab)]
-    return {"plugins": shown, "tabs": plug_ins.tabs(every, chosen), "note": plug_ins.said_in_short(every), "badges": plug_ins.BADGES,
-            "erasing": any(one.state == "erasing" and not one.was_tried for one in every), "chosen": chosen}
+    return {**settings_context(), "plugins": shown, "tabs": plug_ins.tabs(every, chosen), "note": plug_ins.said_in_short(every), "badges": plug_ins.BADGES,
+            "erasing": any(one.state == "erasing" and not one.was_tried for one in every), "chosen": chosen,
+            "section_url": plug_ins.section_url}
 
 
 def _ask(found: Shown, error: str = "") -> Response:

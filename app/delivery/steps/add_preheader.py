@@ -31,15 +31,14 @@ def _escaped(text: str) -> str:
 
 def _inserted(pieces: Html, addition: Html) -> Iterator[Any]:
     """Yield the pieces with the addition after the first ``<body>``, or in front of all where there is none."""
-    place = next((number for number, piece in enumerate(pieces) if isinstance(piece, str) and _BODY.search(piece)), None)
-    if place is None:
-        yield from (*addition, *pieces)
-        return
+    places = ((number, found.end()) for number, piece in enumerate(pieces) if isinstance(piece, str) and (found := _BODY.search(piece)))
+    place, end = next(places, (-1, 0))
+    if place < 0:
+        yield from addition
     for number, piece in enumerate(pieces):
         if number != place:
             yield piece
             continue
-        end = _BODY.search(piece).end()
         yield piece[:end]
         yield from addition
         yield piece[end:]

@@ -30,7 +30,7 @@ def _mailing(trip: Trip) -> Headers:
         return ()
     headers: Headers = (("List-Unsubscribe", (Slot("@list_unsubscribe", "raw_header"),)),
                         ("List-Unsubscribe-Post", ("List-Unsubscribe=One-Click",)))
-    if trip.has_lists:
+    if trip.lists:
         headers += (("List-ID", (Slot("@list_id", "raw_header"),)),)
     return (*headers, ("Feedback-ID", (trip.feedback_id,)))
 

@@ -13,17 +13,21 @@ class Journal(Protocol):
     """Where a sender writes what it is about to do, and what came of it."""
 
     def dot(self, position: int) -> None:
-        """Note that the last bytes of this message go out now; raise where that cannot be written, and then they must not go out."""
+        """Note that the last bytes of this message go out now; raise JournalFull where that cannot be written, and they must not go out."""
 
     def reply(self, position: int, outcome: Outcome) -> None:
         """Note the reply to this message."""
 
 
 class Transport(Protocol):
-    """A way out. ``deliver`` returns what was said and raises only for bugs."""
+    """A way out. ``deliver`` returns what was said and raises only for bugs, and JournalFull once every message has its outcome."""
 
     def deliver(self, messages: Iterable[WireMessage], journal: Journal) -> Iterator[Outcome]:
-        """Deliver the messages, which are taken as they can be sent; yield each one's outcome as it becomes known."""
+        """Deliver the messages, taken one by one as they can be sent; yield each one's outcome as it becomes known, exactly one for each.
+
+        Taking a message must not wait for anything: while it does, the connections stand still. A caller that stops reading early
+        abandons what is under way: mails whose dot went out without a reply are then known from the journal only.
+        """
 
     def close(self) -> None:
         """Say goodbye and close every connection."""

@@ -1,0 +1,10 @@
+"""The core's sections, in the order of their tabs."""
+
+from __future__ import annotations
+
+from app.settings.sections.email_addresses import EmailAddresses
+from app.settings.sections.email_delivery import EmailDelivery
+from app.settings.sections.product import ProductSettings
+from app.settings.sections.system import SystemSettings
+
+CORE: tuple[type, ...] = (EmailAddresses, EmailDelivery, ProductSettings, SystemSettings)

@@ -42,7 +42,8 @@ def with_hooks(plugins: Plugins) -> MakePlugins:
 
     def make(**hooks: tuple[str, Hook]) -> EnabledPlugins:
         about = About(title="Sample", version="1.0", author="Ada", description="A sample.")
-        sources = [Source(name=name, load=lambda hook=hook: SimpleNamespace(PLUGIN=about, **{hook[0]: hook[1]})) for name, hook in hooks.items()]
+        modules = {name: SimpleNamespace(PLUGIN=about, **dict([hook])) for name, hook in hooks.items()}
+        sources = [Source(name=name, load=lambda module=module: module) for name, module in modules.items()]
         loaded = Plugins.load(sources)
         ground = plugins.ground
         loaded.move_in(ground.engine, ground.redis, ground.settings, ground.data)
@@ -174,8 +175,9 @@ def test_a_transform_may_not_change_what_a_link_is_known_by(with_hooks: MakePlug
     def lettermill_transform_link() -> object:
         return answer
 
+    unit = with_hooks(odd=("lettermill_transform_link", lettermill_transform_link))
     with pytest.raises(PluginFailed):
-        calls.transform_links(with_hooks(odd=("lettermill_transform_link", lettermill_transform_link)), CAMPAIGN, [LinkView(number=1, url="/")])
+        calls.transform_links(unit, CAMPAIGN, [LinkView(number=1, url="/")])
 
 
 def test_a_mail_gets_what_the_slow_path_adds_and_keeps_its_recipient(plugins: Plugins) -> None:

@@ -20,8 +20,10 @@ from app.plugins.models import PluginState
 from app.plugins.notices import AfterSubscribe
 from app.plugins.own import DATA, Ground, PluginSilenced
 from app.plugins.shown import show
-from app.settings.models import AuditEntry, SettingChange, SettingRevision, SettingValue
+from app.settings.models import AuditEntry, SettingRevision, SettingValue
 from tests.unit.plugins.conftest import SOMEBODY, enabled, now
+
+pytestmark = pytest.mark.databases("sqlite", "mariadb")
 
 
 @pytest.fixture
@@ -40,10 +42,11 @@ def full(plugins: Plugins) -> Plugins:
 
 
 def _settings(connection: sa.Connection, section: str, scope: str, name: str) -> None:
-    save = connection.execute(sa.insert(SettingRevision.__table__).values(scope=scope, section=section, actor="Ada", via="form", at=utcnow()))  # type: ignore[arg-type]
-    number = save.inserted_primary_key[0]  # type: ignore[index]
-    connection.execute(sa.insert(SettingValue.__table__).values(scope=scope, section=section, name=name, value="x", revision_id=number))  # type: ignore[arg-type]
-    connection.execute(sa.insert(SettingChange.__table__).values(revision_id=number, name=name, old=None, new="x"))  # type: ignore[arg-type]
+    who = {"actor": "Ada", "via": "form", "at": utcnow()}
+    save = connection.execute(sa.insert(inventory.REVISIONS).values(scope=scope, section=section, **who))
+    number = save.inserted_primary_key[0]
+    connection.execute(sa.insert(inventory.VALUES).values(scope=scope, section=section, name=name, value="x", revision_id=number))
+    connection.execute(sa.insert(inventory.CHANGES).values(revision_id=number, name=name, old=None, new="x"))
 
 
 def _counts(ground: Ground) -> dict[str, int]:

@@ -124,12 +124,12 @@ def test_an_argument_that_the_hook_does_not_have_is_refused() -> None:
     assert "mail" in start(source(what=module(lettermill_filter_message=lettermill_filter_message))).traceback
 
 
-def test_the_order_on_disk_changes_nothing(sample_packages: object) -> None:  # noqa: ARG001
+def test_the_order_on_disk_changes_nothing(sample_packages: object) -> None:
     sources = find_sources()
     known = [(one.name, one.is_broken, one.hooks) for one in Plugins.load(sources).installed]
 
     for seed in range(5):
-        shuffled = random.Random(seed).sample(sources, len(sources))  # noqa: S311
+        shuffled = random.Random(seed).sample(sources, len(sources))
         assert [(one.name, one.is_broken, one.hooks) for one in Plugins.load(shuffled).installed] == known
 
 

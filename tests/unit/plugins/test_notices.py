@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import pytest
 import sqlalchemy as sa
 
 from app.db import writing
@@ -14,6 +15,8 @@ from app.plugins.installed import Source
 from app.plugins.manager import Plugins
 from app.plugins.notices import AfterEvents, AfterSubscribe
 from tests.unit.plugins.conftest import SOMEBODY, enabled, now
+
+pytestmark = pytest.mark.databases("sqlite", "mariadb")
 
 ADA = SubscriberView(id=1, account_id=1, list_id=2, email="ada@example.com", fields={"city": "London"})
 

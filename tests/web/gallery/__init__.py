@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, redirect, request
 from flask_wtf import CSRFProtect, FlaskForm
 from markupsafe import Markup
 from sqlalchemy.exc import OperationalError
+from werkzeug.wrappers import Response as WerkzeugResponse
 from wtforms import BooleanField, IntegerField, PasswordField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import NumberRange
 
@@ -63,8 +65,11 @@ def frame() -> dict[str, Any]:
     names: Sequence[tuple[str, str, int]] = (("Dashboard", "layout-dashboard", 0), ("Campaigns", "send", 4), ("Settings", "settings", 0))
     items = [NavItem(name, f"/{name.lower()}", icon, request.path == f"/{name.lower()}", count) for name, icon, count in names]
     section = NavItem("Email delivery", "/settings", "", True)
-    return {"navigation": [NavGroup("", items)], "settings_navigation": [NavGroup("Sending", [section])], "settings_url": "/settings", "find_setting_url": "/find", "goto_url": "/goto",
-            "account": Account("Maya Lindqvist", "Administrator", "/act", [NavItem("Your account", "/me", "user")])}
+    return {
+        "navigation": [NavGroup("", items)], "settings_navigation": [NavGroup("Sending", [section])], "settings_url": "/settings",
+        "find_setting_url": "/find", "goto_url": "/goto",
+        "account": Account("Maya Lindqvist", "Administrator", "/act", [NavItem("Your account", "/me", "user")]),
+    }
 
 
 def _add_pages(app: Flask) -> None:
@@ -89,6 +94,16 @@ def _add_pages(app: Flask) -> None:
     @app.post("/act")
     def act() -> str:
         return "done"
+
+    counted = count(1)
+
+    @app.get("/live")
+    def live() -> Response:
+        return page_or_panel("weefive/gallery/live.html", count=next(counted))
+
+    @app.post("/upload")
+    def upload() -> WerkzeugResponse:
+        return redirect(f"/settings?size={len(request.files['file'].read())}")
 
 
 def _add_faults(app: Flask) -> None:

@@ -20,16 +20,16 @@ PLUGIN = About(
 class SourceSettings:
     """What Google Analytics is told about visitors who come by a mail."""
 
-    source: str = text("Source", default="newsletter", max=100, help="Stands in `utm_source` of each link: who sent the visitor.")
-    medium: str = text("Medium", default="email", max=100, help="Stands in `utm_medium` of each link: by what kind of message.")
+    source: str = text("Source", default="newsletter", max=100, help="Stands in utm_source of each link: who sent the visitor.")
+    medium: str = text("Medium", default="email", max=100, help="Stands in utm_medium of each link: by what kind of message.")
 
 
 @section("plugin.google_analytics.campaign", title="Google Analytics", group="Campaign options")
 class CampaignOptions:
     """Whether the links of this campaign carry campaign parameters."""
 
-    tagged: bool = switch("Add campaign parameters to links", default=False, help="Adds `utm_source`, `utm_medium` and `utm_campaign`.")
-    name: str = text("Campaign name", default="", max=150, help="Stands in `utm_campaign`; empty is the name of the campaign.")
+    tagged: bool = switch("Add campaign parameters to links", default=False, help="Adds utm_source, utm_medium and utm_campaign.")
+    name: str = text("Campaign name", default="", max=150, help="Stands in utm_campaign; empty is the name of the campaign.")
 
 
 @hookimpl

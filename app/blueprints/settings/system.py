@@ -1,0 +1,8 @@
+"""Settings › System."""
+
+from __future__ import annotations
+
+from app.settings.sections.system import SystemSettings
+from app.web.settings_tab import settings_tab
+
+room = settings_tab(SystemSettings)

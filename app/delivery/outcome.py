@@ -1,0 +1,135 @@
+"""T3: what became of a slice, written in one transaction: a range for the accepted, single rows for the exceptions, by the slice's token.
+
+Every statement finds its rows by state and token: done twice, or by somebody whose claim is over, it changes nothing. The counts of the
+batches move by exactly the rows that moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.audience.models import Subscriber
+from app.db import utcnow
+from app.delivery.clock import db_now
+from app.delivery.ledger import RECIPIENTS, Moves, State, batches_of
+
+SUBSCRIBERS: sa.Table = Subscriber.__table__  # type: ignore[assignment]
+LONGEST_REPLY = 300
+
+_COUNTED_AS = {State.SENT: "sent", State.FAILED: "failed", State.SKIPPED: "skipped", State.IN_DOUBT: "in_doubt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one recipient.
+
+    ``again_s``: seconds until the next try (of PENDING and IN_DOUBT). PENDING without it gives the row back as if it had not been
+    touched: no try is counted.
+    """
+
+    position: int
+    state: State
+    reason: str = ""
+    code: int | None = None
+    enhanced: str | None = None
+    words: str | None = None
+    again_s: int | None = None
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether the row goes back untouched."""
+        return self.state is State.PENDING and self.again_s is None
+
+
+@dataclass(frozen=True, slots=True)
+class SliceId:
+    """Whose rows are settled: the slice's token, its batch, and whether its rows had been tried before."""
+
+    sending_id: int
+    token: str
+    batch_id: int | None
+    is_retry: bool
+
+
+def settle(connection: Connection, of: SliceId, results: Sequence[Result]) -> int:
+    """Write the results; return how many rows moved. A result whose row is no longer in flight under the token changes nothing."""
+    places = _places(connection, of, results)
+    moves, moved = Moves(), 0
+    for result in results:
+        if result.state is not State.SENT:
+            moved += _settle_one(connection, of, result, places[result.position], moves)
+    for batch_id, positions in _by_batch([result.position for result in results if result.state is State.SENT], places):
+        rows = _accept(connection, of, positions)
+        moves.add(batch_id, to="sent", off="waiting" if of.is_retry else "", rows=rows)
+        moved += rows
+    moves.write(connection)
+    _mark_bounced(connection, of, results)
+    return moved
+
+
+def _places(connection: Connection, of: SliceId, results: Sequence[Result]) -> dict[int, int]:
+    positions = [result.position for result in results]
+    if of.batch_id is not None:
+        return dict.fromkeys(positions, of.batch_id)
+    return dict(batches_of(connection, of.sending_id, positions))
+
+
+def _by_batch(positions: Iterable[int], places: dict[int, int]) -> Iterable[tuple[int, list[int]]]:
+    grouped: dict[int, list[int]] = {}
+    for position in sorted(positions):
+        grouped.setdefault(places[position], []).append(position)
+    return grouped.items()
+
+
+def _mine(of: SliceId) -> tuple[sa.ColumnElement[bool], ...]:
+    row = RECIPIENTS.c
+    return row.sending_id == of.sending_id, row.claim == of.token, row.state == State.INFLIGHT
+
+
+def _accept(connection: Connection, of: SliceId, positions: list[int]) -> int:
+    """Settle the accepted in one statement. The exceptions have moved already, so that the range holds nobody else."""
+    row = RECIPIENTS.c
+    done = connection.execute(
+        sa.update(RECIPIENTS).where(*_mine(of), row.position.between(positions[0], positions[-1]))
+        .values(state=State.SENT, reason="", code=250, enhanced=None, reply=None, settled_at=utcnow(), next_at=None, slot_id=None))
+    return done.rowcount
+
+
+def _settle_one(connection: Connection, of: SliceId, result: Result, batch_id: int, moves: Moves) -> int:
+    done = connection.execute(sa.update(RECIPIENTS).where(*_mine(of), RECIPIENTS.c.position == result.position)
+                              .values(_values(connection, of, result)))
+    if done.rowcount:
+        moves.add(batch_id, to=_counted_as(of, result), off="waiting" if of.is_retry else "")
+    return done.rowcount
+
+
+def _counted_as(of: SliceId, result: Result) -> str:
+    if result.state is State.PENDING:
+        return "waiting" if of.is_retry or not result.gives_back else ""
+    return _COUNTED_AS[result.state]
+
+
+def _values(connection: Connection, of: SliceId, result: Result) -> dict[str, Any]:
+    if result.gives_back:
+        return {"state": State.PENDING, "attempts": RECIPIENTS.c.attempts - 1, "claim": None, "slot_id": None,
+                "next_at": db_now(connection) if of.is_retry else None}
+    again = None if result.again_s is None else db_now(connection, result.again_s)
+    return {"state": result.state, "reason": result.reason, "code": result.code or None, "enhanced": result.enhanced or None,
+            "reply": (result.words or "")[:LONGEST_REPLY] or None, "next_at": again, "claim": None, "slot_id": None,
+            "settled_at": None if result.state is State.PENDING else utcnow()}
+
+
+def _mark_bounced(connection: Connection, of: SliceId, results: Sequence[Result]) -> None:
+    """A mailbox that does not exist is not mailed again: what the server said here is as sure as any bounce that comes later."""
+    gone = [result.position for result in results if result.reason == "bounced_hard"]
+    if not gone:
+        return
+    row = RECIPIENTS.c
+    people = list(connection.scalars(sa.select(row.subscriber_id).where(
+        row.sending_id == of.sending_id, row.position.in_(gone), row.state == State.FAILED, row.subscriber_id.is_not(None))))
+    connection.execute(sa.update(SUBSCRIBERS).where(SUBSCRIBERS.c.id.in_(people)).values(bounce_state="hard"))

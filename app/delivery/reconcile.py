@@ -1,0 +1,129 @@
+"""What sets right whatever nobody else will: claims whose lease ran out, mail in doubt whose wait is over, sendings that should be finished.
+
+By the database alone, by any process, harmless at any moment; it moves rows from one state to another and never deletes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from app.db import reading, utcnow
+from app.delivery.again import write_again
+from app.delivery.claim import has_untried
+from app.delivery.clock import db_now
+from app.delivery.finish import Tell, finish_if_settled, tell_nobody
+from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, Moves, State, batches_of
+from app.delivery.outcome import SliceId, settle
+from app.delivery.verdict import IN_DOUBT, Policy
+
+LOST = "The machine that sent it was lost before it could say what became of it."
+AT_ONCE = 500
+LIVE = ("sending", "paused")
+
+PolicyOf = Callable[[Any], Policy]
+
+
+def reconcile(engine: Engine, policy_of: PolicyOf, tell: Tell = tell_nobody) -> None:
+    """Do everything that is due, for each sending that is under way, each in short transactions of its own."""
+    for sending in sendings_in(engine, (*LIVE, "cancelled")):
+        write_again(engine, lambda connection: _expire_batches(connection, sending, policy_of(sending)))  # noqa: B023 - used at once
+        write_again(engine, lambda connection: _expire_retries(connection, sending, policy_of(sending)))  # noqa: B023
+        if sending.state in LIVE:
+            while write_again(engine, lambda connection: _retry_doubts(connection, sending.id)):  # noqa: B023
+                continue
+            write_again(engine, lambda connection: finish_if_settled(connection, sending.id, tell))  # noqa: B023
+
+
+def sendings_in(engine: Engine, states: Iterable[str]) -> list[Any]:
+    """Return the sendings in these states; a cancelled one only while something of it is open."""
+    table = SENDINGS.c
+    open_batch = sa.exists().where(BATCHES.c.sending_id == table.id, BATCHES.c.state != "done")
+    open_row = sa.exists().where(RECIPIENTS.c.sending_id == table.id, RECIPIENTS.c.next_at.is_not(None))
+    with reading(), engine.connect() as connection:
+        return list(connection.execute(sa.select(SENDINGS).where(
+            table.state.in_(list(states)), sa.or_(table.state != "cancelled", open_batch, open_row)).order_by(table.id)))
+
+
+def _expire_batches(connection: Connection, sending: Any, policy: Policy) -> int:
+    """Take batches back whose lease ran out: who was in flight is in doubt, everybody else is still to be tried."""
+    row, moved = RECIPIENTS.c, 0
+    expired = connection.execute(sa.select(BATCHES.c.id, BATCHES.c.first, BATCHES.c.last).where(
+        BATCHES.c.sending_id == sending.id, BATCHES.c.state == "claimed", BATCHES.c.lease_until < db_now(connection))
+        .limit(10).with_for_update(skip_locked=True)).all()
+    for batch in expired:
+        rows = connection.execute(sa.select(row.position, row.claim, row.reason).where(
+            row.sending_id == sending.id, row.position.between(batch.first, batch.last), row.state == State.INFLIGHT, row.next_at.is_(None))
+            .order_by(row.claim)).all()
+        moved += _doubt(connection, sending.id, rows, policy, is_retry=False)
+        state = "waiting" if has_untried(connection, sending.id, batch.first, batch.last) else "done"
+        connection.execute(sa.update(BATCHES).where(BATCHES.c.id == batch.id).values(state=state, claim=None, slot_id=None, lease_until=None))
+    return moved
+
+
+def _expire_retries(connection: Connection, sending: Any, policy: Policy) -> int:
+    """The same for rows that were tried again: their lease is their ``next_at``. Claimed and not in flight, they are simply due."""
+    row = RECIPIENTS.c
+    rows = connection.execute(sa.select(row.position, row.claim, row.reason).where(
+        row.sending_id == sending.id, row.next_at < db_now(connection), row.state == State.INFLIGHT).order_by(row.claim).limit(AT_ONCE)).all()
+    return _doubt(connection, sending.id, rows, policy, is_retry=True)
+
+
+def _doubt(connection: Connection, sending_id: int, rows: Iterable[Any], policy: Policy, *, is_retry: bool) -> int:
+    moved = 0
+    for token, members in groupby(rows, key=lambda one: one.claim):
+        results = [policy.doubt(one.position, one.reason, LOST) for one in members]
+        moved += settle(connection, SliceId(sending_id, token, None, is_retry), results)
+    return moved
+
+
+def _retry_doubts(connection: Connection, sending_id: int) -> bool:
+    """Send once more, by the policy, what has been in doubt for the wait and of which no evidence came; return whether there may be more."""
+    row = RECIPIENTS.c
+    positions = list(connection.scalars(sa.select(row.position).where(
+        row.sending_id == sending_id, row.next_at <= db_now(connection), row.state == State.IN_DOUBT).limit(AT_ONCE)
+        .with_for_update(skip_locked=True)))
+    if not positions:
+        return False
+    # The reason stays: a row that was in doubt is known as such, and gets no third copy.
+    connection.execute(sa.update(RECIPIENTS).where(row.sending_id == sending_id, row.position.in_(positions), row.state == State.IN_DOUBT)
+                       .values(state=State.PENDING, next_at=db_now(connection), settled_at=None))
+    _count(connection, sending_id, positions, to="waiting", off="in_doubt")
+    return len(positions) == AT_ONCE
+
+
+def settle_by_evidence(connection: Connection, keys: Iterable[tuple[int, int]]) -> int:
+    """Settle as sent whoever was in doubt and of whom an open, a click or a report has come; return how many.
+
+    ``keys``: (sending, position). In the caller's transaction. A row whose second copy is on the wire already settles by its reply.
+    """
+    row, settled = RECIPIENTS.c, 0
+    for sending_id, group in groupby(sorted(set(keys)), key=lambda key: key[0]):
+        found = connection.execute(sa.select(row.position, row.state).where(
+            row.sending_id == sending_id, row.position.in_([position for _, position in group]), row.reason == IN_DOUBT,
+            row.state.in_((State.IN_DOUBT, State.PENDING)))).all()
+        settled += sum(_settle_as_sent(connection, sending_id, one) for one in found)
+        if found:
+            finish_if_settled(connection, sending_id)
+    return settled
+
+
+def _settle_as_sent(connection: Connection, sending_id: int, one: Any) -> int:
+    row = RECIPIENTS.c
+    done = connection.execute(
+        sa.update(RECIPIENTS).where(row.sending_id == sending_id, row.position == one.position, row.state == one.state)
+        .values(state=State.SENT, reason="", next_at=None, claim=None, slot_id=None, settled_at=utcnow()))
+    if done.rowcount:
+        _count(connection, sending_id, [one.position], to="sent", off="in_doubt" if one.state == State.IN_DOUBT else "waiting")
+    return done.rowcount
+
+
+def _count(connection: Connection, sending_id: int, positions: list[int], *, to: str, off: str) -> None:
+    moves = Moves()
+    for batch_id in batches_of(connection, sending_id, positions).values():
+        moves.add(batch_id, to=to, off=off)
+    moves.write(connection)

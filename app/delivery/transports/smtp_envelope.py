@@ -1,0 +1,60 @@
+"""The envelope and the body as they go over the wire (RFC 5321 4.1.1, 4.5.2; RFC 1870, 6152, 6531)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from app.delivery.transports.outcome import Outcome
+from app.delivery.transports.wire import WireMessage
+from app.mail.reply import Fate, Reply
+
+Features = Mapping[str, str]
+
+# No space, no angle bracket, no control character: what could end the command early, or begin another one.
+_SAFE_ADDRESS = re.compile(r"[^\x00-\x20\x7f-\x9f<>\u2028\u2029]+@[^\x00-\x20\x7f-\x9f<>\u2028\u2029]+")
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+def commands(message: WireMessage, features: Features) -> tuple[bytes, bytes]:
+    """Return MAIL and RCPT with the parameters that the message needs and the server offers."""
+    parameters = ""
+    if "SIZE" in features:
+        parameters += f" SIZE={len(message.data)}"
+    if "8BITMIME" in features and not message.data.isascii():
+        parameters += " BODY=8BITMIME"
+    if _needs_utf8(message):
+        parameters += " SMTPUTF8"
+    return f"MAIL FROM:<{message.mfrom}>{parameters}\r\n".encode(), f"RCPT TO:<{message.rcpt_to}>\r\n".encode()
+
+
+def refusal(message: WireMessage, features: Features) -> Outcome | None:
+    """Return the outcome of a message that this server cannot take, as its EHLO says; None where it can."""
+    if (message.mfrom and not _SAFE_ADDRESS.fullmatch(message.mfrom)) or not _SAFE_ADDRESS.fullmatch(message.rcpt_to):
+        return _refused(message, Fate.OURS, Reply(501, "5.1.7", "This address cannot stand in an envelope; nothing was sent."))
+    if _needs_utf8(message) and "SMTPUTF8" not in features:
+        return _refused(message, Fate.OURS, Reply(553, "5.6.7", "The server takes no addresses with accented letters (SMTPUTF8)."))
+    if not message.data.isascii() and "8BITMIME" not in features:
+        return _refused(message, Fate.OURS, Reply(554, "5.6.3", "The server takes no 8-bit mail (8BITMIME)."))
+    if (size := features.get("SIZE", "")).isdigit() and 0 < int(size) < len(message.data):
+        return _refused(message, Fate.BLOCKED, Reply(552, "5.3.4", f"The server takes mails of up to {int(size):,} bytes."))
+    return None
+
+
+def _needs_utf8(message: WireMessage) -> bool:
+    return not (message.rcpt_to.isascii() and message.mfrom.isascii())
+
+
+def _refused(message: WireMessage, fate: Fate, reply: Reply) -> Outcome:
+    return Outcome(message.position, "failed", fate, reply)
+
+
+def stuffed(data: bytes) -> bytes:
+    """Return the body with a dot before each line that begins with one, ending in CRLF, without the final dot.
+
+    A bare CR or LF before a dot, which some servers would read as the end (SMTP smuggling), becomes a whole line end first.
+    """
+    if b"\n." in data or b"\r." in data or data[:1] == b".":
+        data = _LINE_END.sub(b"\r\n", data).replace(b"\r\n.", b"\r\n..")
+        data = b"." + data if data[:1] == b"." else data
+    return data if data.endswith(b"\r\n") else data + b"\r\n"

@@ -1,0 +1,109 @@
+"""What the road of a sending may look at, put together from the sending, its server, the settings and the house's addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.accounts.models import SenderDomain
+from app.campaigns.personalisation import hashed_id, known_names
+from app.delivery.road import Trip
+from app.delivery.sender import House as Ground
+from app.delivery.sender import ListSender, Sender, resolve_sender
+from app.delivery.urls import MailUrls, base_host
+from app.plugins.calls import merge_tags
+from app.plugins.manager import EnabledPlugins
+from app.settings.secrets import derive
+from app.settings.sections.email_delivery import EmailDelivery
+from app.settings.sections.system import SystemSettings
+from app.settings.store import Settings
+
+if TYPE_CHECKING:
+    from app.house import House
+
+DOMAINS: sa.Table = SenderDomain.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Everything that a sending's mails depend on at one moment; read anew for each slice."""
+
+    sending: Any
+    server: Any
+    settings: Settings
+    enabled: EnabledPlugins
+    verified: frozenset[str]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What changes whenever the compiled mail may no longer be what it would be now."""
+        return (self.sending.id, self.sending.content_hash, self.server.id, self.server.revision, self.settings.revision,
+                self.enabled.compile_key, self.verified)
+
+    def variant(self, list_id: int | None) -> int:
+        """Return which variant of the mail a recipient of this list gets: one for all, unless lists may name their own sender."""
+        return (list_id or 0) if self.server.list_sender_as_from or self.server.list_sender_as_mfrom else 0
+
+
+def verified_domains(connection: Connection, user_id: int) -> frozenset[str]:
+    """Return the domains that are proven to be the user's."""
+    return frozenset(connection.scalars(sa.select(DOMAINS.c.domain).where(DOMAINS.c.user_id == user_id, DOMAINS.c.state == "enabled")))
+
+
+def base_url(house: House, settings: Settings) -> str:
+    """Return where people reach this house, without a trailing slash."""
+    return settings.get(SystemSettings).base_url or house.config.base_url
+
+
+def sender_of(house: House, now: Circumstances, variant: int = 0) -> Sender:
+    """Return who the mail comes from, for recipients of the list ``variant`` (0: for all)."""
+    content = now.sending.content
+    named = content.get("lists", {}).get(str(variant), {})
+    from_list = ListSender(named.get("sender_name", ""), named.get("sender_email", ""))
+    return resolve_sender(now.server, content, from_list, now.verified, Ground(base_host(base_url(house, now.settings))))
+
+
+def trip_of(house: House, now: Circumstances, variant: int = 0) -> Trip:
+    """Return what the road may look at."""
+    sending, content = now.sending, now.sending.content
+    key = derive(house.key, "ids")
+    outgoing = now.settings.get(EmailDelivery)
+    sender = sender_of(house, now, variant)
+    tags = [tag.name for tag in merge_tags(now.enabled)]
+    return Trip(
+        sending_id=sending.id, kind=sending.kind, content=content, sender=sender,
+        message_id_domain=sending.message_id_domain or sender.mfrom_domain,
+        urls=MailUrls(base_url(house, now.settings), now.server.link_domain, now.server.open_domain),
+        feedback_id=_feedback_id(key, sending), names=known_names(content.get("fields", ()), tags),
+        constants=_constants(key, sending, sender), x_mailer=outgoing.x_mailer, preheader_template=outgoing.preheader_template, id_key=key,
+        lists=_lists(key, content, sending.message_id_domain or sender.mfrom_domain))
+
+
+def _feedback_id(key: bytes, sending: Any) -> str:
+    """campaign:account:kind:installation, hashed: providers group complaints by it and nobody can count by it."""
+    what = hashed_id(key, "campaign", sending.campaign_id or sending.id)
+    return f"{what}:{hashed_id(key, 'user', sending.user_id)}:{sending.kind}:{hashed_id(key, 'installation', 0)}"
+
+
+def _constants(key: bytes, sending: Any, sender: Sender) -> dict[str, str]:
+    content, user = sending.content, sending.content.get("user", {})
+    return {
+        "Campaign:CampaignName": content.get("campaign_name", ""), "Campaign:CampaignID": str(sending.campaign_id or ""),
+        "Campaign:HashedCampaignID": hashed_id(key, "campaign", sending.campaign_id),
+        "Sender:Name": sender.from_name, "Sender:EmailAddress": sender.from_email,
+        "User:FirstName": user.get("first_name", ""), "User:LastName": user.get("last_name", ""),
+        "User:EmailAddress": user.get("email", ""), "User:CompanyName": user.get("company", ""), "User:UserID": str(sending.user_id),
+        "User:HashedUserID": hashed_id(key, "user", sending.user_id)}
+
+
+def _lists(key: bytes, content: Mapping[str, Any], domain: str) -> dict[int, dict[str, str]]:
+    found = {}
+    for number, one in content.get("lists", {}).items():
+        hashed = hashed_id(key, "list", int(number))
+        found[int(number)] = {"List:ListName": one["name"], "List:ListID": number, "List:HashedListID": hashed,
+                              "@list_id": f"<{hashed}.{domain}>"}
+    return found
