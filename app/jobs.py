@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 QUEUES = ("transactional", "delivery", "inbound", "imports", "maintenance")
 TIMEOUT_S = 900
+# The mark of a job that waits; it ends by itself, so that a job that was lost between Redis and its worker is rung for again.
+BELL, BELL_S = "lettermill:bell:", 10
 _WAITING = "lettermill.jobs"
 
 
@@ -55,11 +57,24 @@ class Jobs:
         """Ring now; return whether Redis took it. The same job with the same numbers waits at most once in its queue."""
         queue = Queue(job.queue, connection=self._redis, serializer=JSONSerializer)
         try:
+            if not self._redis.set(_bell(job.name, ids), 1, nx=True, ex=BELL_S):
+                return True
             queue.enqueue("workers.runtime.perform", job.name, ids, job_timeout=TIMEOUT_S, result_ttl=0, failure_ttl=86400)
         except RedisError:
             log.warning("the bell could not be rung; the sweep will", extra={"job": job.name, **ids})
             return False
         return True
+
+    def heard(self, name: str, ids: dict[str, int]) -> None:
+        """Say that the job begins: whoever rings from now on asks for another one."""
+        try:
+            self._redis.delete(_bell(name, ids))
+        except RedisError:
+            return  # The mark ends by itself within seconds.
+
+
+def _bell(name: str, ids: dict[str, int]) -> str:
+    return f"{BELL}{name}:" + ",".join(f"{key}={ids[key]}" for key in sorted(ids))
 
 
 @event.listens_for(Session, "after_commit")

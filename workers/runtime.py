@@ -46,6 +46,7 @@ def perform(name: str, ids: dict[str, int]) -> None:
     began = time.monotonic()
     with app.app_context(), scoped_to(EVERY_TENANT):
         try:
+            app.extensions["lettermill"].jobs.heard(name, ids)
             PERFORMERS[name](**ids)
         except Exception as error:
             log.exception("job shunted", extra={"job": name, **ids})

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import os
 
-from app.delivery.transports.outcome import Outcome
-from app.delivery.transports.transport import Journal
-
-PLACES = ("in_freeze", "after_t1", "after_t2", "before_dot", "journalled_dot", "after_dot", "after_reply", "before_t3", "after_t3")
+PLACES = ("in_freeze", "after_t1", "after_t2", "before_dot", "after_dot", "after_reply", "before_t3", "after_t3")
 
 _at, _, _number = os.environ.get("LETTERMILL_CRASH_AT", "").partition(":")
 _left = int(_number or 1)
@@ -25,22 +22,3 @@ def crash_point(place: str) -> None:
     _left -= 1
     if _left <= 0:
         os._exit(137)
-
-
-class CrashingJournal:
-    """A slot's journal with the places around it: before the line, between line and dot, between reply and line, after the line."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def dot(self, position: int) -> None:
-        """Note that the last bytes go out now."""
-        crash_point("before_dot")
-        self._journal.dot(position)
-        crash_point("journalled_dot")
-
-    def reply(self, position: int, outcome: Outcome) -> None:
-        """Note the reply."""
-        crash_point("after_dot")
-        self._journal.reply(position, outcome)
-        crash_point("after_reply")

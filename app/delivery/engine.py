@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from app.campaigns.personalisation import Person
 from app.delivery.compile import CompiledSending, Rendered
-from app.delivery.crash import CrashingJournal
 from app.delivery.doors import ChannelMissing, Doors
 from app.delivery.finish import Tell
 from app.delivery.journal import JournalDirectory
@@ -84,7 +83,6 @@ class Sender:
     def __init__(self, house: House, doors: Doors, slot: HeldSlot, ledger: ThreadPoolExecutor, sending_id: int) -> None:
         self._house, self._doors, self._slot, self._ledger = house, doors, slot, ledger
         self._slices = Slices(house, sending_id, slot.id)
-        self._journal = CrashingJournal(slot.journal)
         self._pace = Pace()
         self._settling: Future[None] | None = None
         self._sent_slices = 0
@@ -139,7 +137,7 @@ class Sender:
         self._slot.journal.under(of.id.sending_id, of.id.token)
         rows, is_well, began = {row.position: row for row in of.rows}, True, time.monotonic()
         results: list[Result] = []
-        for outcome in transport.deliver(self._messages(of, results), self._journal):
+        for outcome in transport.deliver(self._messages(of, results), self._slot.journal):
             results.append(of.policy.after_outcome(outcome, rows[outcome.position]))
             is_well = is_well and not outcome.server_at_fault
         self._pace.measured(sum(not result.gives_back for result in results), time.monotonic() - began)

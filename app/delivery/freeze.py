@@ -19,7 +19,7 @@ from app.delivery import suppressed
 from app.delivery.again import write_again
 from app.delivery.crash import crash_point
 from app.delivery.cutting import LARGEST, cut
-from app.delivery.finish import finish_if_settled
+from app.delivery.finish import Tell, finish_if_settled, tell_nobody
 from app.delivery.ledger import BATCHES, KINDS, RECIPIENTS, SENDINGS, State
 
 SUBSCRIBERS: sa.Table = Subscriber.__table__  # type: ignore[assignment]
@@ -29,24 +29,31 @@ WALKS = ("active", "unsubscribed")
 Row = dict[str, Any]
 
 
+class NotPrepared(RuntimeError):
+    """A bug: the content of a sending is prepared before anybody is frozen into it."""
+
+
 class Moved(Exception):
     """Another process froze this chunk, or the sending is no longer freezing; nothing was written."""
 
 
-def freeze_chunk(engine: Engine, sending_id: int) -> bool:
+def freeze_chunk(engine: Engine, sending_id: int, tell: Tell = tell_nobody) -> bool:
     """Freeze the next chunk; return whether the freeze is over (or not ours to go on with)."""
     with reading(), engine.connect() as connection:
         sending = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == sending_id)).one_or_none()
         if sending is None or sending.state != "freezing":
             return True
-        if sending.freeze_list >= len(sending.list_ids) * len(WALKS):
-            people: Sequence[Any] = ()
-        else:
-            people = _people(connection, sending)
+        if not sending.content_hash:
+            raise NotPrepared(f"sending {sending_id} is frozen before it is prepared")
+        people = () if _is_walked(sending) else _people(connection, sending)
     try:
-        return write_again(engine, lambda connection: _write_chunk(connection, sending, people))
+        return write_again(engine, lambda connection: _write_chunk(connection, sending, people, tell))
     except Moved:
         return False
+
+
+def _is_walked(sending: Any) -> bool:
+    return bool(sending.freeze_list >= len(sending.list_ids) * len(WALKS))
 
 
 def _people(connection: Connection, sending: Any) -> Sequence[Any]:
@@ -62,9 +69,9 @@ def _people(connection: Connection, sending: Any) -> Sequence[Any]:
         .order_by(person.id).limit(CHUNK)).all()
 
 
-def _write_chunk(connection: Connection, sending: Any, people: Sequence[Any]) -> bool:
+def _write_chunk(connection: Connection, sending: Any, people: Sequence[Any], tell: Tell) -> bool:
     """Write a chunk and move on, in one transaction; return whether it was the last."""
-    over: bool = sending.freeze_list >= len(sending.list_ids) * len(WALKS)
+    over = _is_walked(sending)
     held = suppressed.look_up(connection, sending.user_id, [person.dedupe_key for person in people])
     fresh = [person for person in people if person.position is None]
     rows = [_row(sending.id, person, _reason(person, held)) for person in fresh]
@@ -72,7 +79,8 @@ def _write_chunk(connection: Connection, sending: Any, people: Sequence[Any]) ->
     _insert(connection, sending, rows)
     _revive(connection, sending, [person for person in people if person.known == State.SKIPPED and not _reason(person, held)])
     if over:
-        _start(connection, sending)
+        connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == sending.id).values(state="sending", started_at=utcnow()))
+        finish_if_settled(connection, sending.id, tell)
     crash_point("in_freeze")
     return over
 
@@ -140,7 +148,3 @@ def _revive(connection: Connection, sending: Any, people: Sequence[Any]) -> None
             sa.update(BATCHES).where(BATCHES.c.sending_id == sending.id, BATCHES.c.first <= person.position, BATCHES.c.last >= person.position)
             .values(state="waiting", skipped=BATCHES.c.skipped - 1))
 
-
-def _start(connection: Connection, sending: Any) -> None:
-    connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == sending.id).values(state="sending", started_at=utcnow()))
-    finish_if_settled(connection, sending.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from app.db import utcnow
+from app.db import reading, utcnow
 from app.delivery.again import write_again
 from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, Moves, State, batches_of
 
@@ -20,6 +20,12 @@ def wind_down(engine: Engine, sending_id: int) -> bool:
     while write_again(engine, lambda connection: _next_waiting(connection, sending_id)):
         continue
     return True
+
+
+def is_cancelled(engine: Engine, sending_id: int) -> bool:
+    """Whether the sending was cancelled."""
+    with reading(), engine.connect() as connection:
+        return _is_cancelled(connection, sending_id)
 
 
 def _is_cancelled(connection: Connection, sending_id: int) -> bool:

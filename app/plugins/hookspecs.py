@@ -339,6 +339,20 @@ def lettermill_tpl_navigation_end(page: str, own: Own) -> str | None:
 
 
 @hookspec
+def lettermill_tpl_campaign_editor(page: str, campaign_id: int, own: Own) -> str | None:
+    """Return what stands beside the text in the editor of a campaign, or None; for fields, see ``lettermill_campaign_options``.
+
+    Called in a web request, once the reader is known to be allowed to see the campaign.
+
+    :param page: The page's name.
+    :param campaign_id: The campaign's number.
+    :param own: What belongs to the plug-in.
+
+    If it raises, the slot stays empty.
+    """
+
+
+@hookspec
 def lettermill_tpl_campaign_report(page: str, campaign_id: int, own: Own) -> str | None:
     """Return a panel for the report of a campaign, or None.
 

@@ -49,8 +49,8 @@ class Shown:
 
     @property
     def has_data(self) -> bool:
-        """Whether a person may have something of it erased: it was enabled once and has not been erased since."""
-        return self.flag in {"enabled", "paused", "erasing"}
+        """Whether a person may have something of it erased: it was enabled, or its tables were half made, and nobody has erased it since."""
+        return self.flag in {"enabled", "paused", "erasing"} or bool(self.reason)
 
     @property
     def last_line(self) -> str:

@@ -24,6 +24,7 @@ from app.plugins.manager import EnabledPlugins, Plugins
 from app.plugins.notices import Notice
 from app.plugins.own import INSTANCE, Own, option_scope
 from app.plugins.sources import find_sources
+from app.plugins.testing_post import PostOffice, Sent, post_office, send_campaign
 from app.plugins.views import CampaignView, LinkView, Problem, RecipientView, SendingView
 
 if TYPE_CHECKING:
@@ -187,6 +188,19 @@ def _close(app: Flask) -> None:
 
 
 @pytest.fixture
+def sent_messages(plugin_kit: PluginKit, post_office: tuple[PostOffice, int]) -> Callable[..., list[Sent]]:
+    """Send a campaign and return the mails as they arrived: ``sent_messages("ada@example.com", subject="News")``."""
+    office, port = post_office
+
+    def send(*to: str | Mapping[str, Any], **campaign: Any) -> list[Sent]:
+        before = len(office.sent)
+        send_campaign(plugin_kit.house, port, to, campaign)
+        return sorted(office.sent[before:], key=lambda mail: mail.rcpt_to)
+
+    return send
+
+
+@pytest.fixture
 def plugin_kit(lettermill_app: Flask) -> PluginKit:
     """The platform in the author's hands."""
     return PluginKit(lettermill_app)
@@ -201,3 +215,9 @@ def plugin_enabled(plugin_kit: PluginKit) -> Callable[[str], PluginKit]:
         return plugin_kit
 
     return enable
+
+
+__all__ = [
+    "PluginKit", "campaign_view", "lettermill_app", "lettermill_redis", "plugin_enabled", "plugin_kit", "plugin_modules", "post_office",
+    "sent_messages",
+]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
+from redis import ConnectionError as RedisConnectionError
 
 from app.config import Config
 from app.plugins.api import SubscriberView
@@ -236,3 +237,24 @@ def test_looking_and_exporting_change_nothing(used: PluginKit, browser: FlaskCli
 def test_what_was_never_enabled_cannot_be_erased(browser: FlaskClient) -> None:
     assert browser.get(PAGE + "guestbook/disable").status_code == 404
     assert browser.post(PAGE + "guestbook/disable", data={"confirm": "Guest Book"}).status_code == 404
+
+
+def test_without_redis_nothing_is_counted_and_nothing_erased(used: PluginKit, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_arguments: object) -> None:
+        raise RedisConnectionError("Redis is away")
+
+    monkeypatch.setattr("app.plugins.inventory._keys", away)
+
+    answer = browser.post(PAGE + "guestbook/disable", data={"confirm": "Guest Book"})
+
+    assert answer.status_code == 503
+    assert "guestbook" in used.now
+
+
+def test_nobody_but_an_administrator_with_the_permission_comes_in(kit: PluginKit) -> None:
+    stranger = kit.browser()
+
+    for path in (PAGE, PAGE + "guestbook/disable", PAGE + "guestbook/export"):
+        assert stranger.get(path).status_code == 302
+    assert stranger.post(PAGE + "guestbook/enable").status_code == 302
+    assert "guestbook" not in kit.now

@@ -8,11 +8,13 @@ from typing import Any
 from flask import Response as Download
 from flask import abort, flash, redirect, request, stream_with_context, url_for
 from flask_babel import gettext as _
+from redis import RedisError
 from werkzeug.wrappers import Response
 
 from app.db import db
 from app.jobs import ERASE_PLUGIN
 from app.plugins import erasing, export, inventory, lifecycle
+from app.plugins.inventory import Inventory
 from app.plugins.lifecycle import By, NotNow
 from app.plugins.shown import Shown, show, show_all
 from app.web import actor, plug_ins
@@ -67,7 +69,7 @@ def disable(name: str) -> Response:
     found = _erasable(name)
     if request.form.get("confirm", "").strip() != found.title:
         return _ask(found, _("Type the name exactly as it stands here: %(name)s", name=found.title))
-    counted, by = inventory.take(house().plugins.ground, found.name), _by()
+    counted, by = _counted(found), _by()
     number = erasing.begin(house().plugins.ground, counted, by.actor, by.address)
     if number is not None:
         house().jobs.ring(ERASE_PLUGIN, plugin=number)
@@ -87,13 +89,20 @@ def _list(chosen: str) -> dict[str, Any]:
     every = show_all(house().plugins)
     chosen = chosen if chosen in {"all", "running", "attention", "off"} else "all"
     shown = [one for one in every if chosen in ("all", one.tab)]
-    return {**settings_context(), "plugins": shown, "tabs": plug_ins.tabs(every, chosen), "note": plug_ins.said_in_short(every), "badges": plug_ins.BADGES,
-            "erasing": any(one.state == "erasing" and not one.was_tried for one in every), "chosen": chosen,
+    return {**settings_context(), "plugins": shown, "tabs": plug_ins.tabs(every, chosen), "note": plug_ins.said_in_short(every),
+            "badges": plug_ins.BADGES, "erasing": any(one.state == "erasing" and not one.was_tried for one in every), "chosen": chosen,
             "section_url": plug_ins.section_url}
 
 
+def _counted(found: Shown) -> Inventory:
+    try:
+        return inventory.take(house().plugins.ground, found.name)
+    except RedisError:
+        abort(503, _("Redis does not answer, so what would be erased cannot be counted. Nothing was changed; try again."))
+
+
 def _ask(found: Shown, error: str = "") -> Response:
-    counted = inventory.take(house().plugins.ground, found.name)
+    counted = _counted(found)
     return page_or_panel(PAGE, status=422 if error else 200, block="erase", **_list("all"), asked=found, total=counted.total,
                          size_bytes=counted.size_bytes, losses=plug_ins.losses(counted), error=error)
 

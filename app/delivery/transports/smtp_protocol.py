@@ -13,9 +13,13 @@ from typing import cast
 
 LONGEST_LINE = 8_192
 MOST_LINES = 256
-_PIECE = 65_536
+_PIECE = 16_384
 
 OnReply = Callable[[list[bytes]], None]
+
+
+def _ignore() -> None:
+    """Before anybody listens."""
 
 
 def _ignore_reply(_lines: list[bytes]) -> None:
@@ -26,19 +30,25 @@ def _ignore_loss(_why: str) -> None:
     """Before anybody listens."""
 
 
-class Channel(asyncio.Protocol):
-    """One connection. ``on_reply`` gets the lines of each reply, ``on_lost`` the reason of the end once, ``on_drained`` that all is out."""
+class Channel(asyncio.BufferedProtocol):
+    """One connection.
+
+    ``on_reply`` gets the lines of each reply, ``on_pause`` hears that no further reply is here yet, ``on_drained`` that the kernel took
+    everything, ``on_lost`` once the reason of the end.
+    """
 
     def __init__(self) -> None:
         self.lost = ""
         self.is_full = False
         self.on_reply: OnReply = _ignore_reply
         self.on_lost: Callable[[str], None] = _ignore_loss
-        self.on_drained: Callable[[], None] = lambda: None
+        self.on_pause: Callable[[], None] = _ignore
+        self.on_drained: Callable[[], None] = _ignore
         self._transport: asyncio.Transport | None = None
         self._tls: _Tls | None = None
         self._rest = b""
         self._lines: list[bytes] = []
+        self._buffer = bytearray(_PIECE)
 
     @property
     def is_encrypted(self) -> bool:
@@ -73,8 +83,13 @@ class Channel(asyncio.Protocol):
         self.is_full = False
         self.on_drained()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> bytearray:
+        """Lend the buffer that is read into: one for the whole life of the connection."""
+        return self._buffer
+
+    def buffer_updated(self, number: int) -> None:
         """Take what came; give out each reply that is whole."""
+        data = bytes(memoryview(self._buffer)[:number])
         if self._tls is not None:
             try:
                 data = self._tls.read(data)
@@ -99,6 +114,7 @@ class Channel(asyncio.Protocol):
             self.on_reply(whole)
         if len(self._rest) > LONGEST_LINE:
             self.abort("the server sent a line without end")
+        self.on_pause()
 
     def write(self, data: bytes) -> None:
         """Send. On a lost connection nothing happens: ``on_lost`` has said so, or will."""

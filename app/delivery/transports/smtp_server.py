@@ -49,7 +49,10 @@ class Timeouts:
 
 
 class SessionFailed(Exception):
-    """A session could not be opened, or ended. ``lasting``: trying again at once is of no use. ``reply``: the server's last word, if any."""
+    """A session could not be opened, or ended.
+
+    ``lasting``: trying again at once is of no use. ``reply``: the server's last word, if it said one.
+    """
 
     def __init__(self, why: str, phase: Phase, reply: Reply | None = None, *, lasting: bool = True) -> None:
         super().__init__(why)

@@ -1,264 +1,322 @@
-"""One SMTP session: the connection, its greeting, TLS and authentication, and reading replies one after the other."""
+"""Mail on one open session. Callbacks, no tasks: this is the path that every campaign's every mail takes.
+
+With PIPELINING (RFC 2920) the next envelope goes behind end-of-data, so that a mail costs one round trip; without it, each command waits
+for its reply. Order at the end of each mail: its text, the line in the journal, the dot.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import hmac
-import socket
-import ssl
 from collections import deque
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from enum import Enum
 
-from app.egress import EgressRefused, resolve
-from app.mail.reply import Phase, Reply, parse_reply
+from app.delivery.crash import crash_point
+from app.delivery.journal import JournalFull
+from app.delivery.transports.outcome import Outcome, broken_off, in_doubt, of_reply, unstarted
+from app.delivery.transports.smtp_envelope import Features, commands, refusal, stuffed
+from app.delivery.transports.smtp_protocol import Channel
+from app.delivery.transports.smtp_run import Run
+from app.delivery.transports.smtp_server import SessionFailed, SmtpServer, Timeouts
+from app.delivery.transports.smtp_task import Task, Watch
+from app.delivery.transports.transport import NoJournal
+from app.mail.reply import Fate, Phase, Reply, classify, parse_reply
 
-Security = Literal["none", "starttls", "tls"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmtpServer:
-    """How a server is reached. ``timeout``: seconds for connecting and for each command."""
-
-    host: str
-    port: int = 587
-    security: Security = "starttls"
-    verify: bool = True
-    timeout: float = 10
-    username: str = ""
-    password: str = ""
-    connections: int = 8
-    messages_per_connection: int | None = None
-    helo: str = ""
-    internal: bool = False
+TOO_LATE = "Its time was up before its last byte could be sent."
+SIGN_IN_CODES = frozenset({530, 534, 535, 538})
+_NO_RUN = Run(iter(()), NoJournal(), lambda: None)
 
 
-class SessionFailed(Exception):
-    """The session cannot go on. ``reply`` is the server's last word, if it said one."""
+class Step(Enum):
+    """Replies that are about no message: to RSET, and to the empty text that some servers want after a refusal."""
 
-    def __init__(self, why: str, phase: Phase, reply: Reply | None = None) -> None:
-        super().__init__(why)
-        self.why, self.phase, self.reply = why, phase, reply
+    RESET = "reset"
+    EMPTY = "empty"
 
 
-class Wire(asyncio.Protocol):
-    """The bytes of one connection: replies are put together as they come, however they were cut."""
-
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.lost: str = ""
-        self._buffer = b""
-        self._lines: list[bytes] = []
-        self._replies: deque[Reply] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._can_write = asyncio.Event()
-        self._can_write.set()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection; send small packets at once."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        raw = transport.get_extra_info("socket")
-        if raw is not None and raw.family in {socket.AF_INET, socket.AF_INET6}:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def data_received(self, data: bytes) -> None:
-        """Take what came; a multi-line reply is one reply."""
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            line = line.rstrip(b"\r")
-            self._lines.append(line)
-            if line[3:4] != b"-" or len(self._lines) > 200:
-                self._replies.append(parse_reply(self._lines))
-                self._lines = []
-        if len(self._buffer) > 65_536:
-            self.abort("the server sends lines without end")
-        self._wake()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Whoever waits hears that nothing more will come."""
-        self.lost = self.lost or (str(error) if error else "the server closed the connection")
-        self._can_write.set()
-        self._wake()
-
-    def pause_writing(self) -> None:
-        """The kernel takes no more for now."""
-        self._can_write.clear()
-
-    def resume_writing(self) -> None:
-        """It does again."""
-        self._can_write.set()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done() and (self._replies or self.lost):
-            self._waiter.set_result(None)
-
-    def write(self, data: bytes) -> None:
-        """Send; on a lost connection nothing happens, and the next read says so."""
-        if self.transport is not None and not self.lost:
-            self.transport.write(data)
-
-    async def flushed(self) -> None:
-        """Wait until the kernel has taken everything that was written."""
-        await self._can_write.wait()
-
-    def abort(self, why: str) -> None:
-        """Cut the connection without another byte."""
-        self.lost = self.lost or why
-        if self.transport is not None:
-            self.transport.abort()
-        self._wake()
-
-    async def reply(self, phase: Phase) -> Reply:
-        """Return the next reply; raise SessionFailed where none will come. The time-out is the caller's watch."""
-        while not self._replies:
-            if self.lost:
-                raise SessionFailed(self.lost, phase)
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        return self._replies.popleft()
-
-    def forget_unread(self) -> None:
-        """Drop what came before TLS: whoever put it there did not have the key (RFC 3207 6)."""
-        self._buffer, self._lines = b"", []
-        self._replies.clear()
+OnEnd = Callable[["SmtpSession", SessionFailed | None], None]
 
 
 class SmtpSession:
-    """A session that is signed in and ready for mail. ``features`` are EHLO's keywords with their arguments."""
+    """One open session: it is given messages and asks for the next one itself, until there are no more or it ends."""
 
-    def __init__(self, server: SmtpServer) -> None:
-        self.server = server
-        self.wire = Wire()
-        self.features: dict[str, str] = {}
-        self.delivered = 0
-        self.transcript: list[tuple[str, str]] = []
-        self.encrypted = server.security == "tls"
-
-    async def open(self) -> None:
-        """Connect, greet, encrypt and sign in as the server asks for; raise SessionFailed with the phase that failed."""
-        await self._connect()
-        await self._expect(await self.wire.reply("connect"), "connect", 220)
-        await self._hello()
-        if self.server.security == "starttls":
-            await self._start_tls()
-        if self.server.username:
-            await self._sign_in()
-
-    async def _connect(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            endpoint = await loop.run_in_executor(None, lambda: resolve(self.server.host, self.server.port, internal=self.server.internal))
-            tls = self._context() if self.server.security == "tls" else None
-            await loop.create_connection(lambda: self.wire, endpoint.address, endpoint.port, ssl=tls,
-                                         server_hostname=self.server.host if tls else None)
-        except EgressRefused as refused:
-            raise SessionFailed(str(refused), "connect") from refused
-        except (OSError, ssl.SSLError) as error:
-            raise SessionFailed(_words(error), "connect") from error
-        assert self.wire.transport is not None
-        self.wire.transport.set_write_buffer_limits(high=0)
-
-    def _context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if not self.server.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
-
-    async def _expect(self, reply: Reply, phase: Phase, *codes: int) -> None:
-        self.transcript.append(("them", f"{reply.code} {reply.enhanced} {reply.text}".replace("  ", " ")))
-        if reply.code not in codes:
-            raise SessionFailed(f"{reply.code} {reply.text}", phase, reply)
-
-    async def command(self, line: str, phase: Phase, *, shown: str = "") -> Reply:
-        """Send one command and return its reply. ``shown`` stands in the transcript instead of a secret."""
-        self.transcript.append(("us", shown or line))
-        self.wire.write(line.encode("utf-8") + b"\r\n")
-        return await self.wire.reply(phase)
-
-    async def _hello(self) -> None:
-        name = self.server.helo or "localhost"
-        reply = await self.command(f"EHLO {name}", "hello")
-        if reply.code != 250:
-            await self._expect(await self.command(f"HELO {name}", "hello"), "hello", 250)
-            self.features = {}
-            return
-        await self._expect(reply, "hello", 250)
-        self.features = self._read_features(reply)
-
-    def _read_features(self, reply: Reply) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for line in reply.lines[1:]:
-            word, _, rest = line.strip().partition(" ")
-            found[word.upper()] = rest.strip()
-        return found
-
-    async def _start_tls(self) -> None:
-        if "STARTTLS" not in self.features:
-            raise SessionFailed("The server does not offer STARTTLS. Nothing is sent in clear.", "starttls")
-        await self._expect(await self.command("STARTTLS", "starttls"), "starttls", 220)
-        self.wire.forget_unread()
-        loop = asyncio.get_running_loop()
-        assert self.wire.transport is not None
-        try:
-            self.wire.transport = await loop.start_tls(  # type: ignore[assignment]
-                self.wire.transport, self.wire, self._context(), server_hostname=self.server.host)
-        except (OSError, ssl.SSLError) as error:
-            raise SessionFailed(_words(error), "starttls") from error
-        self.encrypted = True
-        await self._hello()
-
-    async def _sign_in(self) -> None:
-        if not self.encrypted and not self.server.internal:
-            raise SessionFailed("A password is sent over TLS only. Choose STARTTLS or TLS for this server.", "auth")
-        offered = self.features.get("AUTH", "").upper().split()
-        if "CRAM-MD5" in offered and not self.encrypted:
-            await self._cram_md5()
-        elif "PLAIN" in offered:
-            token = base64.b64encode(f"\0{self.server.username}\0{self.server.password}".encode()).decode()
-            await self._expect(await self.command(f"AUTH PLAIN {token}", "auth", shown="AUTH PLAIN ••••••••"), "auth", 235)
-        elif "LOGIN" in offered:
-            await self._login()
-        elif "CRAM-MD5" in offered:
-            await self._cram_md5()
-        else:
-            raise SessionFailed("The server offers no way to sign in that we know (PLAIN, LOGIN, CRAM-MD5).", "auth")
-
-    async def _login(self) -> None:
-        await self._expect(await self.command("AUTH LOGIN", "auth"), "auth", 334)
-        for secret in (self.server.username, self.server.password):
-            reply = await self.command(base64.b64encode(secret.encode()).decode(), "auth", shown="••••••••")
-            await self._expect(reply, "auth", 334, 235)
-
-    async def _cram_md5(self) -> None:
-        reply = await self.command("AUTH CRAM-MD5", "auth")
-        await self._expect(reply, "auth", 334)
-        digest = hmac.new(self.server.password.encode(), base64.b64decode(reply.text), "md5").hexdigest()
-        answer = base64.b64encode(f"{self.server.username} {digest}".encode()).decode()
-        await self._expect(await self.command(answer, "auth", shown="••••••••"), "auth", 235)
+    def __init__(self, channel: Channel, features: Features, server: SmtpServer, timeouts: Timeouts, on_end: OnEnd) -> None:
+        self._channel, self._features, self._timeouts, self._on_end = channel, features, timeouts, on_end
+        self._run = _NO_RUN
+        self._is_pipelining = "PIPELINING" in features
+        self._left = server.messages_per_connection or -1
+        self._expected: deque[tuple[Phase | Step, Task | None]] = deque()
+        self._writing: Task | None = None
+        self._wants_reset = self._is_over = False
+        self.completed = 0
+        self._watch, self._unsent = Watch(self._on_time), 0
+        channel.on_reply, channel.on_pause, channel.on_drained, channel.on_lost = self._on_reply, self._arm, self._on_drained, self._on_lost
 
     @property
-    def is_alive(self) -> bool:
-        """Whether another message may be begun on this session."""
-        most = self.server.messages_per_connection
-        return self.wire.transport is not None and not self.wire.lost and (most is None or self.delivered < most)
+    def is_busy(self) -> bool:
+        """Whether a message is under way here."""
+        return bool(self._expected) or self._writing is not None
 
-    def close(self, *, politely: bool = True) -> None:
-        """End the session; a QUIT is sent and not waited for."""
-        if politely:
-            self.wire.write(b"QUIT\r\n")
-        if self.wire.transport is not None:
-            self.wire.transport.close()
-        self.wire.lost = self.wire.lost or "closed"
+    # ---------------------------------------------------------------------------------------------------- beginning
+
+    def begin(self, task: Task) -> None:
+        """Send a message's envelope."""
+        reset, self._wants_reset = self._wants_reset, False
+        if not reset:
+            self._channel.write(self._envelope(task))
+        elif self._is_pipelining:
+            self._expected.append((Step.RESET, None))
+            self._channel.write(b"RSET\r\n" + self._envelope(task))
+        else:
+            self._expected.append((Step.RESET, task))
+            self._channel.write(b"RSET\r\n")
+        self._arm()
+
+    def _envelope(self, task: Task) -> bytes:
+        """Return as much of the envelope as may go now, and expect its replies."""
+        self._left -= 1
+        mail, rcpt = commands(task.message, self._features)
+        self._expected.append((Phase.MAIL, task))
+        if not self._is_pipelining:
+            return mail
+        self._expected += ((Phase.RCPT, task), (Phase.DATA, task))
+        return mail + rcpt + b"DATA\r\n"
+
+    def _next(self) -> Task | None:
+        """Return the next message for this session; one that the server cannot take is settled on the way."""
+        while self._left and not self._is_over and (task := self._run.take()) is not None:
+            outcome = refusal(task.message, self._features)
+            if outcome is None:
+                return task
+            self._run.put(outcome)
+        return None
+
+    def join(self, run: Run) -> None:
+        """Carry messages of this run from now on."""
+        self._run = run
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin the next message, or wait for one, or end the session where it has carried as many as it may."""
+        if self._is_over:
+            return
+        if not self._left:
+            self.quit()
+        elif (task := self._next()) is not None:
+            self.begin(task)
+        else:
+            self._watch.rest()
+
+    # ------------------------------------------------------------------------------------------------------ replies
+
+    def _on_reply(self, lines: list[bytes]) -> None:
+        if not self._expected:
+            self._cut(f"the server said {str(parse_reply(lines))[:200]} unasked")
+            return
+        phase, task = self._expected.popleft()
+        code = int(lines[-1][:3])
+        if isinstance(phase, Step):
+            self._after_step(phase, task, code)
+        elif task is not None:
+            self._after_command(phase, task, code, lines)
+
+    def _after_command(self, phase: Phase, task: Task, code: int, lines: list[bytes]) -> None:
+        if phase is Phase.DOT:
+            self._after_dot(task, lines)
+        elif code == 421:
+            self._turned_away(task, phase, parse_reply(lines))
+        elif phase is Phase.DATA:
+            self._after_data(task, code, lines)
+        else:
+            self._after_address(task, phase, code, lines)
+
+    def _after_step(self, step: Step, task: Task | None, code: int) -> None:
+        if code == 421 or (step is Step.RESET and code >= 400):
+            self._cut("the server did not go on after a refusal")
+        elif task is not None:
+            self._channel.write(self._envelope(task))
+
+    def _after_address(self, task: Task, phase: Phase, code: int, lines: list[bytes]) -> None:
+        if not 200 <= code < 300:
+            task.refused = task.refused or (phase, parse_reply(lines))
+            if not self._is_pipelining:
+                self._settle_refused(task)
+            return
+        task.mail_taken = True
+        if not self._is_pipelining:
+            command, follows = (commands(task.message, self._features)[1], Phase.RCPT) if phase is Phase.MAIL else (b"DATA\r\n", Phase.DATA)
+            self._expected.append((follows, task))
+            self._channel.write(command)
+
+    def _after_data(self, task: Task, code: int, lines: list[bytes]) -> None:
+        if code != 354:
+            task.refused = task.refused or (Phase.DATA, parse_reply(lines))
+            self._settle_refused(task)
+        elif task.refused is None:
+            self._write_body(task)
+        else:
+            # The server wants a text although it refused the recipient: an empty one ends it (RFC 2920, 3.1).
+            self._expected.append((Step.EMPTY, None))
+            self._channel.write(b".\r\n")
+            task.mail_taken = False
+            self._settle_refused(task)
+
+    def _settle_refused(self, task: Task) -> None:
+        phase, reply = task.refused or (Phase.MAIL, Reply(0, "", ""))
+        fate = classify(reply, phase)
+        if reply.code in SIGN_IN_CODES:
+            self._run.give_back(task, str(reply), again=False)
+            self._cut(str(reply), SessionFailed(str(reply), Phase.AUTH, reply))
+            return
+        self.completed += 1
+        # A reply such as 250 to DATA is no acceptance: the text was never sent.
+        outcome = of_reply(task.message.position, reply, Fate.DEFERRED if fate is Fate.ACCEPTED else fate)
+        self._note(outcome)
+        self._run.put(outcome)
+        self._wants_reset = task.mail_taken
+        self._go_on()
+
+    def _turned_away(self, task: Task, phase: Phase, reply: Reply) -> None:
+        """421: the server closes. On a session that has sat idle or carried mail another one may be let in; else mail goes slower."""
+        failure = SessionFailed(str(reply), phase, reply, lasting=False)
+        if self.completed and not task.tries:
+            self._run.give_back(task, str(reply), again=True)
+        else:
+            self._run.put(Outcome(task.message.position, "deferred", Fate.THROTTLED, reply, server_at_fault=True))
+        self._forget(task)
+        self._cut(str(reply), failure)
+
+    def _forget(self, task: Task) -> None:
+        self._expected = deque(pair for pair in self._expected if pair[1] is not task)
+
+    # ------------------------------------------------------------------------------------------------- text and dot
+
+    def _write_body(self, task: Task) -> None:
+        if not task.may_end:
+            self._drop(task, TOO_LATE)
+            return
+        task.body_begun = True
+        self._writing = task
+        self._channel.write(stuffed(task.message.data))
+        if not self._channel.is_full:
+            self._write_dot(task)
+
+    def _on_drained(self) -> None:
+        if self._writing is not None and not self._is_over:
+            self._write_dot(self._writing)
+            self._arm()
+
+    def _write_dot(self, task: Task) -> None:
+        following = self._next() if self._is_pipelining else None
+        problem = self._may_not_dot(task)
+        if problem:
+            if following is not None:
+                self._run.give_back(following, problem, again=True)
+            self._drop(task, problem)
+            return
+        self._writing = None
+        task.dotted = True
+        self._expected.append((Phase.DOT, task))
+        self._channel.write(b".\r\n" + self._envelope(following) if following is not None else b".\r\n")
+        crash_point("after_dot")
+
+    def _may_not_dot(self, task: Task) -> str:
+        """Write the journal's line, unless it is too late; return why the dot must not be written, or "" where it must be now."""
+        crash_point("before_dot")
+        if not task.may_end:
+            return TOO_LATE
+        try:
+            self._run.journal.dot(task.message.position)
+        except JournalFull as error:
+            self._run.stop(error)
+            return str(error)
+        return ""
+
+    def _drop(self, task: Task, why: str) -> None:
+        """Close the connection instead of writing the dot: nothing of this message arrives."""
+        self._writing = None
+        self._run.put(unstarted(task.message.position, why))
+        self._cut(why, None)
+
+    def _after_dot(self, task: Task, lines: list[bytes]) -> None:
+        reply = parse_reply(lines)
+        fate = classify(reply, Phase.DOT)
+        outcome = of_reply(task.message.position, reply, fate)
+        self.completed += 1
+        self._note(outcome)
+        self._run.put(outcome)
+        if reply.code == 421:
+            self._cut(str(reply), SessionFailed(str(reply), Phase.DOT, reply, lasting=False))
+        elif not self._expected:
+            self._go_on()
+
+    def _note(self, outcome: Outcome) -> None:
+        try:
+            self._run.journal.reply(outcome.position, outcome)
+        except JournalFull as error:
+            self._run.stop(error)
+        crash_point("after_reply")
+
+    # ------------------------------------------------------------------------------------------------- time and end
+
+    def _arm(self) -> None:
+        """Give the server its time for what is expected now."""
+        if self._writing is not None:
+            self._unsent = self._channel.unsent
+            self._watch.within(min(self._timeouts.body, max(0.0, self._writing.seconds_left) + 0.001))
+        elif self._expected:
+            self._watch.within(self._timeouts.dot if self._expected[0][0] is Phase.DOT else self._timeouts.command)
+        else:
+            self._watch.rest()
+
+    def _on_time(self) -> None:
+        if self._writing is not None and not self._writing.may_end:
+            self._drop(self._writing, TOO_LATE)
+        elif self._writing is not None and self._channel.unsent < self._unsent:
+            self._arm()  # Slow, but the text moves.
+        else:
+            self._cut("the server did not answer in time", is_mute=True)
+
+    def quit(self) -> None:
+        """End the session politely."""
+        self._is_over = True
+        self._watch.stop()
+        self._channel.quit()
+        self._on_end(self, None)
+
+    def abandon(self) -> None:
+        """Cut the connection; nobody asks any more what becomes of its messages."""
+        self._is_over = True
+        self._watch.stop()
+        self._channel.abort("abandoned")
+
+    def _cut(self, why: str, failure: SessionFailed | None = None, *, is_mute: bool = False) -> None:
+        if not self._is_over:
+            self._channel.on_lost = _told
+            self._channel.abort(why)
+            self._finish(why, failure, is_mute)
+
+    def _on_lost(self, why: str) -> None:
+        if not self._is_over:
+            self._finish(why, SessionFailed(why, Phase.MAIL, lasting=False), is_mute=False)
+
+    def _finish(self, why: str, failure: SessionFailed | None, is_mute: bool) -> None:
+        """Settle what was under way: past its dot in doubt, within its text broken off, else nothing happened to it."""
+        self._is_over = True
+        self._watch.stop()
+        tasks = dict.fromkeys(task for _, task in self._expected if task is not None)
+        if self._writing is not None:
+            tasks[self._writing] = None
+        self._expected.clear()
+        self._writing = None
+        for task in tasks:
+            if task.dotted:
+                self._run.put(in_doubt(task.message.position, f"No reply came after the last byte: {why}."))
+            elif task.body_begun:
+                self._run.put(broken_off(task.message.position, f"The connection broke within the mail: {why}."))
+            else:
+                self._run.give_back(task, why, again=not is_mute)
+        self._on_end(self, failure or (SessionFailed(why, Phase.MAIL, lasting=False) if is_mute else None))
 
 
-def _words(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"The certificate is not trusted: {error.verify_message}."
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}."
-    return {111: "Nobody listens there: the connection was refused.", 113: "The host cannot be reached."}.get(
-        getattr(error, "errno", 0) or 0, str(error) or type(error).__name__)
+def _told(_why: str) -> None:
+    """The end has been told already."""

@@ -73,5 +73,10 @@ def lettermill_tpl_campaign_report(campaign_id: int, own: Own) -> str:
 
 
 @hookimpl
+def lettermill_tpl_campaign_editor(campaign_id: int) -> str:
+    return f"recorder sees campaign {campaign_id}"
+
+
+@hookimpl
 def lettermill_tpl_navigation_end(page: str) -> str:
     return f"on {page}"

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from redis import Redis
 
-from app.plugins import lifecycle
+from app.plugins import erasing, inventory, lifecycle
 from app.plugins.api import About
 from app.plugins.installed import Source
 from app.plugins.lifecycle import NotNow
@@ -165,6 +165,23 @@ def test_a_migration_that_fails_pauses_the_plug_in_with_its_traceback(plugins: P
     assert shown is not None
     assert shown.state == "paused"
     assert "already exists" in shown.traceback
+
+
+def test_what_a_failed_first_migration_leaves_can_be_erased(plugins: Plugins, tmp_path: Path) -> None:
+    _revision(tmp_path, 1, "plugin_migrant_first")
+    _revision(tmp_path, 2, "plugin_migrant_first")
+    loaded = _with_migrations(plugins, tmp_path, "1.0")
+
+    with pytest.raises(NotNow, match="could not make its tables"):
+        enabled(loaded, "migrant")
+
+    shown = show(loaded, "migrant")
+    assert shown is not None
+    assert (shown.state, shown.has_data) == ("disabled", True)
+    number = erasing.begin(loaded.ground, inventory.take(loaded.ground, "migrant"), "Ada", "")
+    assert number is not None
+    assert erasing.erase(loaded.ground, number)
+    assert _migrant_tables(plugins) == []
 
 
 def test_the_list_shows_what_needs_a_person_first_and_what_has_vanished(plugins: Plugins) -> None:

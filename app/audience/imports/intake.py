@@ -1,0 +1,112 @@
+"""Taking a file in: stored under a name of our own, turned into UTF-8, its delimiter and header found."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from pathlib import Path
+from secrets import token_hex
+from typing import IO
+
+from sqlalchemy.orm import Session
+
+from app.audience.imports.records import records
+from app.audience.models import Import, SubscriberList
+from app.mail.address import AddressError, parse_address
+
+LARGEST = 512 * 1024 * 1024
+_BLOCK = 1 << 20
+_SAMPLE_ROWS = 8
+_DELIMITERS = ",;\t|"
+
+
+class FileRefused(Exception):
+    """A file that cannot be imported; the message says why and what to do."""
+
+
+def take_in(session: Session, uploads: Path, found: SubscriberList, stream: IO[bytes], file_name: str) -> Import:
+    """Store the file and what is known of it; raise FileRefused, leaving nothing behind."""
+    folder = uploads / "imports"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = token_hex(16) + ".csv"
+    try:
+        size = _store(stream, folder / name)
+        return _describe(session, found, folder / name, file_name, size)
+    except FileRefused:
+        (folder / name).unlink(missing_ok=True)
+        raise
+
+
+def _store(stream: IO[bytes], target: Path) -> int:
+    """Write the file as UTF-8, block by block; return its size there in bytes."""
+    first = stream.read(_BLOCK)
+    if not first:
+        raise FileRefused("The file is empty. Choose the file with your subscribers.")
+    decoder = codecs.getincrementaldecoder(_encoding(first))(errors="replace")
+    size, taken, block = 0, 0, first
+    with target.open("wb") as out:
+        while block:
+            taken += len(block)
+            if taken > LARGEST:
+                raise FileRefused("The file is larger than 512 MB. Cut it into parts.")
+            text = decoder.decode(block)
+            size += out.write((text if size else text.removeprefix("\ufeff")).encode("utf-8", "replace"))
+            block = stream.read(_BLOCK)
+        size += out.write(decoder.decode(b"", final=True).encode())
+    return size
+
+
+def _encoding(start: bytes) -> str:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if start[:4] in {b"PK\x03\x04", b"\xd0\xcf\x11\xe0"}:
+        raise FileRefused("This is a spreadsheet file. Save it as CSV in your spreadsheet program, then choose that file.")
+    if b"\0" in start[:1000]:
+        raise FileRefused("This is no text file. Choose a CSV file.")
+    try:
+        # The block may end inside a character.
+        start[:-4].decode("utf-8")
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _describe(session: Session, found: SubscriberList, file: Path, file_name: str, size: int) -> Import:
+    delimiter = _delimiter(file)
+    sample = []
+    for record in records(file, delimiter):
+        if not record.problem:
+            sample.append(record)
+        if len(sample) > _SAMPLE_ROWS:
+            break
+    if not sample:
+        raise FileRefused("No line of this file can be read. Choose a CSV file with one person a line.")
+    has_header = not any(_is_address(cell) for cell in sample[0].cells)
+    header = sample[0].cells if has_header else [f"Column {number}" for number in range(1, len(sample[0].cells) + 1)]
+    rows = [record.cells for record in sample[1 if has_header else 0:]]
+    start = sample[0] if has_header else None
+    row = Import(user_id=found.user_id, list_id=found.id, file_name=re.sub(r"[^\w. ()-]", "_", file_name)[-200:] or "file.csv", stored_as=file.name,
+                 size_bytes=size, header=[cell[:100] for cell in header[:100]], sample=[[cell[:200] for cell in cells[:100]] for cells in rows],
+                 delimiter=delimiter, mapping={}, position_bytes=start.ends if start else 0, lines=start.line if start else 0)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _delimiter(file: Path) -> str:
+    with file.open(encoding="utf-8", errors="replace", newline="") as source:
+        start = source.read(16_384)
+    try:
+        return csv.Sniffer().sniff(start, _DELIMITERS).delimiter
+    except csv.Error:
+        first = start.split("\n", 1)[0]
+        return max(_DELIMITERS, key=first.count)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parse_address(text)
+    except AddressError:
+        return False
+    return True

@@ -1,0 +1,78 @@
+"""One subscriber: added, looked at with the record of consent, changed, unsubscribed, erased."""
+
+from __future__ import annotations
+
+from flask import flash, redirect, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from app.audience import fields, lists, subscribers
+from app.audience.models import Subscriber, SubscriberList
+from app.db import db
+from app.web import actor
+from app.web.audience_forms import custom_values, subscriber_form
+from app.web.fragments import page_or_panel
+from app.web.policy import ACCOUNT, Room, policy
+from app.web.shell import account_in_hand
+
+room = Room("subscribers", __name__, url_prefix="/user")
+PAGE = "weefive/audience/subscriber.html"
+
+
+@room.route("/lists/<int:list_id>/subscribers/new", methods=["GET", "POST"])
+@policy(ACCOUNT, "lists", list=SubscriberList)
+def new(list: SubscriberList) -> Response:
+    """Add one person by hand."""
+    form = subscriber_form(fields.all_fields(db.session(), list))
+    if form.validate_on_submit() and _add(form, list):
+        return redirect(url_for("lists.show", list_id=list.id))  # type: ignore[return-value]
+    return page_or_panel(PAGE, status=422 if request.method == "POST" else 200, form=form, found=list, subscriber=None, consent=[])
+
+
+def _add(form: object, found: SubscriberList) -> bool:
+    email = form.email  # type: ignore[attr-defined]
+    if lists.room_for(db.session(), account_in_hand()) == 0:
+        email.errors = [_("Your account has as many subscribers as it may have.")]
+        return False
+    person = subscribers.add(db.session(), found, email.data, first_name=form.first_name.data or "", last_name=form.last_name.data or "",  # type: ignore[attr-defined]
+                             fields=custom_values(form), evidence={"by": actor.actor_name(), "address": actor.client_address()})  # type: ignore[arg-type]
+    if person is None:
+        email.errors = [_("This address is on the list already.")]
+        return False
+    db.session.commit()
+    return True
+
+
+@room.route("/subscribers/<int:subscriber_id>", methods=["GET", "POST"])
+@policy(ACCOUNT, "lists", subscriber=Subscriber)
+def show(subscriber: Subscriber) -> Response:
+    """Show and change a person."""
+    found = db.session.get(SubscriberList, subscriber.list_id)
+    form = subscriber_form(fields.all_fields(db.session(), found), subscriber)
+    if form.validate_on_submit():
+        subscribers.change(db.session(), subscriber, first_name=form.first_name.data or "", last_name=form.last_name.data or "", fields=custom_values(form))
+        db.session.commit()
+        flash(_("Saved."), "ok")
+        return redirect(url_for("subscribers.show", subscriber_id=subscriber.id))  # type: ignore[return-value]
+    return page_or_panel(PAGE, status=422 if request.method == "POST" else 200, form=form, found=found, subscriber=subscriber,
+                         consent=subscribers.consent_of(db.session(), subscriber))
+
+
+@room.post("/subscribers/<int:subscriber_id>/unsubscribe")
+@policy(ACCOUNT, "lists", subscriber=Subscriber)
+def unsubscribe(subscriber: Subscriber) -> Response:
+    """End somebody's subscription at their wish."""
+    subscribers.unsubscribe(db.session(), subscriber, via="user", evidence={"by": actor.actor_name(), "address": actor.client_address()})
+    db.session.commit()
+    return redirect(url_for("subscribers.show", subscriber_id=subscriber.id))  # type: ignore[return-value]
+
+
+@room.post("/subscribers/<int:subscriber_id>/erase")
+@policy(ACCOUNT, "lists", subscriber=Subscriber)
+def erase(subscriber: Subscriber) -> Response:
+    """Erase somebody from the list."""
+    list_id = subscriber.list_id
+    subscribers.erase(db.session(), subscriber)
+    db.session.commit()
+    flash(_("Erased from the list."), "ok")
+    return redirect(url_for("lists.show", list_id=list_id))  # type: ignore[return-value]

@@ -1,0 +1,118 @@
+"""The forms of lists, subscribers, fields, suppression and imports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from wtforms import BooleanField, Field, RadioField, SelectField, StringField, TextAreaField, ValidationError
+from wtforms.validators import InputRequired, Length, Optional
+
+from app.audience import fields, lists
+from app.audience.models import CustomField, Subscriber, SubscriberList
+from app.db import db
+from app.mail.address import AddressError, parse_pattern
+from app.web.account_forms import is_address
+
+
+class ListForm(FlaskForm):  # type: ignore[misc]
+    """A list and its own sender."""
+
+    name = StringField(_l("Name"), [InputRequired(_l("Give the list a name.")), Length(max=120)])
+    opt_in = RadioField(_l("Opt-in"), choices=[("double", _l("Double")), ("single", _l("Single"))], default="double",
+                        description=_l("Double: somebody who subscribes confirms by a mail first."))
+    sender_name = StringField(_l("Sender name"), [Length(max=120)])
+    sender_email = StringField(_l("Sender address"), [Optional(), is_address])
+
+    def __init__(self, *args: Any, found: SubscriberList | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._found = found
+
+    def validate_name(self, field: Field) -> None:
+        """Two lists of an account never share a name."""
+        if lists.is_taken(db.session(), field.data, self._found):
+            raise ValidationError(_("You have a list of this name. Choose another name."))
+
+
+class SubscriberForm(FlaskForm):  # type: ignore[misc]
+    """A person on a list."""
+
+    email = StringField(_l("Email address"), [InputRequired(_l("Type an address, such as maya@example.com.")), is_address])
+    first_name = StringField(_l("First name"), [Length(max=100)])
+    last_name = StringField(_l("Last name"), [Length(max=100)])
+
+
+def subscriber_form(known: list[CustomField], person: Subscriber | None = None) -> SubscriberForm:
+    """Return the form of a person, with a field for each custom field."""
+    names = {field.alias: StringField(field.name, [_kind(field.kind)]) for field in known}
+    form_type = type("PersonForm", (SubscriberForm,), {f"field_{alias}": made for alias, made in names.items()})
+    data = {f"field_{alias}": (person.fields or {}).get(alias, "") for alias in names} if person else {}
+    form: SubscriberForm = form_type(obj=person, data=data)
+    if person is not None:
+        # Consent was given for this address; another address is another subscription.
+        del form.email
+    return form
+
+
+def _kind(kind: str) -> Any:
+    def check(_form: FlaskForm, field: Field) -> None:
+        try:
+            field.data = fields.clean(kind, field.data or "")
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+    return check
+
+
+def custom_values(form: SubscriberForm) -> dict[str, str]:
+    """Return the custom values that were typed, by alias; empty ones are left out."""
+    typed = {field.short_name.removeprefix("field_"): field.data for field in form if field.short_name.startswith("field_")}
+    return {alias: value for alias, value in typed.items() if value}
+
+
+class FieldForm(FlaskForm):  # type: ignore[misc]
+    """A custom field."""
+
+    name = StringField(_l("Name"), [InputRequired(_l("Give the field a name.")), Length(max=120)])
+    alias = StringField(_l("Merge tag"), [Length(max=40)], description=_l("Written in mails as %%Subscriber:…%%. Empty: made of the name."))
+    kind = SelectField(_l("Kind"), choices=list(fields.KINDS.items()))
+
+    def validate_alias(self, field: Field) -> None:
+        """A tag is letters and digits, and belongs to one field only."""
+        field.data = (field.data or "").strip() or fields.alias_of(self.name.data or "")
+        if problem := fields.problem_with_alias(db.session(), field.data):
+            raise ValidationError(problem)
+
+
+class SuppressionForm(FlaskForm):  # type: ignore[misc]
+    """Addresses or domains to be left alone, one a line."""
+
+    patterns = TextAreaField(_l("Addresses or domains"), [InputRequired(_l("Type an address, @domain or @.domain, one a line."))],
+                             description=_l("One a line: name@example.com, @example.com for a domain, @.example.com for all below it."))
+    note = StringField(_l("Note"), [Length(max=200)])
+
+    def validate_patterns(self, field: Field) -> None:
+        """Every line must be a pattern; the wrong one is named."""
+        self.found = [line.strip() for line in (field.data or "").splitlines() if line.strip()]
+        for line in self.found:
+            try:
+                parse_pattern(line)
+            except AddressError as error:
+                raise ValidationError(_("%(line)s: %(problem)s", line=line[:80], problem=str(error))) from error
+
+
+class UploadForm(FlaskForm):  # type: ignore[misc]
+    """The file of an import."""
+
+    file = FileField(_l("CSV file"), [FileRequired(_l("Choose the file with your subscribers."))])
+
+
+class MappingForm(FlaskForm):  # type: ignore[misc]
+    """What happens to people who are there already, and what they agreed to. The columns are selects of their own."""
+
+    update_existing = BooleanField(_l("Update people who are on the list already"), default=True)
+    consent = StringField(_l("How they agreed"), [InputRequired(_l("Say how these people agreed to get your mail; it is kept as evidence.")), Length(max=500)],
+                          description=_l("Kept with each person as evidence, such as “sign-up sheet at the fair, May 2026”."))

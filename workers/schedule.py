@@ -1,0 +1,98 @@
+"""The process of the clock: the sweep, the drain of tracking events, and what is tidied now and then, by one process at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from flask import Flask
+
+from app.accounts import sessions, throttle
+from app.house import House
+from app.mailbox.mails import trim
+from app.processes.leases import hold, release
+from app.tracking.drain import drain
+from workers.sweep import TASKS, Task
+
+log = logging.getLogger(__name__)
+
+LEASE, LEASE_S = "schedule", 15
+TICK_S = 0.25
+HOUR_S = 3600.0
+
+
+def drain_events(house: House) -> None:
+    """Write the tracking events that wait."""
+    drain(house)
+
+
+def tidy(house: House) -> None:
+    """Let go of what is over: ended sessions, old failures to sign in, the oldest test mails."""
+    sessions.sweep(house.engine)
+    throttle.sweep(house.engine)
+    trim(house.engine)
+
+
+ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (tidy, HOUR_S))
+
+
+class Rounds:
+    """Does each task when its time has come; a task that fails is logged with its name, and the others go on."""
+
+    def __init__(self, house: House, tasks: Sequence[tuple[Task, float]] = ALL, now: Callable[[], float] = time.monotonic) -> None:
+        self._house, self._now = house, now
+        self._tasks = [(task, every) for task, every in tasks]
+        self._next = {task: now() for task, _ in tasks}
+
+    def do_due(self) -> int:
+        """Do what is due; return how many tasks that was."""
+        done = 0
+        for task, every in self._tasks:
+            if self._now() >= self._next[task]:
+                self._next[task] = self._now() + every
+                self._do(task)
+                done += 1
+        return done
+
+    def _do(self, task: Task) -> None:
+        try:
+            task(self._house)
+        except Exception:
+            # A database or a Redis that is away must not end the clock; the next round tries again.
+            log.exception("a task of the sweep failed", extra={"task": task.__name__})
+
+
+def run(app: Flask) -> int:
+    """Sweep and drain until SIGTERM or Ctrl-C; one process at a time does, any further one waits for the lease."""
+    house: House = app.extensions["lettermill"]
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    with app.app_context():
+        _go_round(house, holder, ended)
+    return 0
+
+
+def _go_round(house: House, holder: str, ended: threading.Event) -> None:
+    rounds, renewed, is_ours = Rounds(house), 0.0, False
+    while not ended.wait(TICK_S):
+        if time.monotonic() - renewed > LEASE_S / 5:
+            is_ours, renewed = _hold(house, holder), time.monotonic()
+        if is_ours:
+            rounds.do_due()
+    if is_ours:
+        release(house.engine, LEASE, holder)
+
+
+def _hold(house: House, holder: str) -> bool:
+    try:
+        return hold(house.engine, LEASE, holder, LEASE_S)
+    except Exception:
+        log.exception("the lease of the schedule cannot be taken")
+        return False

@@ -1,0 +1,86 @@
+"""The sweep: asks the database what there is to do and rings for it, and sets right what nobody else will. Harmless at any moment."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.audience.models import Import
+from app.campaigns.models import Campaign
+from app.db import EVERY_TENANT, reading, scoped_to
+from app.delivery import notices
+from app.delivery.due import due_campaigns, due_sendings, freezing_sendings
+from app.delivery.journal import JournalDirectory
+from app.delivery.lifecycle import start_campaign_sending
+from app.delivery.policies import policy_of
+from app.delivery.reconcile import reconcile
+from app.delivery.slots import recover_orphans
+from app.delivery.telling import tell_finished
+from app.house import House
+from app.jobs import FREEZE, RUN_IMPORT, SEND, SEND_NOTICES, SEND_TEST
+from workers import plugins
+
+log = logging.getLogger(__name__)
+
+Task = Callable[[House], None]
+
+
+def start_due_campaigns(house: House) -> None:
+    """Start each scheduled campaign whose time has come; of two processes that try, one wins."""
+    for campaign_id in due_campaigns(house.engine):
+        with scoped_to(EVERY_TENANT), Session(house.engine) as session:
+            campaign = session.get(Campaign, campaign_id)
+            started = campaign and start_campaign_sending(house, session, campaign, only_if_due=True)
+            if started:
+                house.jobs.after_commit(session, FREEZE, sending=started.id)
+            session.commit()
+
+
+def ring_for_sendings(house: House) -> None:
+    """Ring for every sending that is not frozen, or that has somebody to send to."""
+    for due in freezing_sendings(house.engine):
+        house.jobs.ring(SEND_TEST if due.kind == "test" else FREEZE, sending=due.sending_id)
+    for due in due_sendings(house.engine):
+        house.jobs.ring(SEND_TEST if due.kind == "test" else SEND, sending=due.sending_id)
+
+
+def ring_for_notices(house: House) -> None:
+    """Ring for the platform's own mails that wait."""
+    if notices.notices_wait(house.engine):
+        house.jobs.ring(SEND_NOTICES)
+
+
+def ring_for_imports(house: House) -> None:
+    """Ring for imports that wait."""
+    table = Import.__table__
+    with reading(), house.engine.connect() as connection:
+        waiting = list(connection.scalars(sa.select(table.c.id).where(table.c.state == "waiting").order_by(table.c.id).limit(100)))
+    for import_id in waiting:
+        house.jobs.ring(RUN_IMPORT, import_id=import_id)
+
+
+def ring_for_plugins(house: House) -> None:
+    """Ring for what plug-ins have not been told, and for erasures that did not end."""
+    plugins.ring_waiting(house)
+
+
+def recover_senders(house: House) -> None:
+    """Settle what dead senders of this machine left, by their journals."""
+    settings, enabled = house.settings.load(), house.plugins.snapshot(house.engine)
+    recover_orphans(house.engine, JournalDirectory(house.config.journal), lambda sending: policy_of(settings, sending), tell_finished(enabled))
+
+
+def reconcile_ledger(house: House) -> None:
+    """Take back what was lost with its machine, retry what was in doubt long enough, finish what is over."""
+    settings, enabled = house.settings.load(), house.plugins.snapshot(house.engine)
+    reconcile(house.engine, lambda sending: policy_of(settings, sending), tell_finished(enabled))
+    notices.give_up_stuck(house.engine)
+
+
+# Seconds between two rounds of each task.
+TASKS: tuple[tuple[Task, float], ...] = (
+    (start_due_campaigns, 2.0), (recover_senders, 2.0), (ring_for_sendings, 2.0), (ring_for_notices, 2.0), (ring_for_imports, 2.0),
+    (ring_for_plugins, 2.0), (reconcile_ledger, 10.0))
