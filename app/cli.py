@@ -38,7 +38,7 @@ def _upgrade(house: GetHouse) -> click.Command:
     @with_appcontext
     def upgrade() -> None:
         """Bring the database to this version; what it holds is backed up first where a migration is due."""
-        for line in migrating.upgrade(house().config, house().engine):
+        for line in migrating.upgrade(house().config, house().engine, house().plugins):
             click.echo(line)
 
     return upgrade

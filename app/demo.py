@@ -13,7 +13,7 @@ from app.accounts.models import Administrator, User
 from app.audience.sample import generate_subscribers, make_sample_list
 from app.campaigns.models import Campaign
 from app.campaigns.sample import make_sample_campaign, sample_campaign
-from app.campaigns.sending import send_now
+from app.campaigning import send_now
 from app.db import db
 from app.delivery.models import Sending, TestMail
 from app.house import House

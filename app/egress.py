@@ -126,8 +126,9 @@ def _look_up(name: str, port: int, timeout: float) -> Sequence[Address]:
         except Exception as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
             answers.append(error)
 
-    if _is_address(name):
-        ask()
+    literal = _literal(name)
+    if literal is not None:
+        answers.append((literal,))
     else:
         asker = threading.Thread(target=ask, daemon=True, name="egress-look-up")
         asker.start()
@@ -154,12 +155,17 @@ def _ask_system(name: str, port: int) -> Sequence[Address]:
     return tuple(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
 
 
-def _is_address(name: str) -> bool:
+def _literal(name: str) -> Address | None:
+    """Return the address that a host is already, also in the old ways of writing IPv4 that the system takes (2130706433, 0x7f.1)."""
     try:
-        ip_address(name)
+        return ip_address(name)
     except ValueError:
-        return False
-    return True
+        if ":" in name:
+            raise EgressRefused(f"{name[:80]} is no host. Type the host alone; the port has a field of its own.") from None
+    try:
+        return IPv4Address(socket.inet_aton(name))
+    except OSError:
+        return None
 
 
 def connect(endpoint: Endpoint, timeout: float) -> socket.socket:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.audience.models import Import
+from app.audience.imports.running import due_imports
 from app.campaigns.models import Campaign
 from app.db import EVERY_TENANT, reading, scoped_to
 from app.delivery import notices
@@ -54,11 +53,10 @@ def ring_for_notices(house: House) -> None:
 
 
 def ring_for_imports(house: House) -> None:
-    """Ring for imports that wait."""
-    table = Import.__table__
+    """Ring for imports that wait, and for those whose worker may be gone: the lease sends a second worker away."""
     with reading(), house.engine.connect() as connection:
-        waiting = list(connection.scalars(sa.select(table.c.id).where(table.c.state == "waiting").order_by(table.c.id).limit(100)))
-    for import_id in waiting:
+        due = due_imports(connection)
+    for import_id in due:
         house.jobs.ring(RUN_IMPORT, import_id=import_id)
 
 

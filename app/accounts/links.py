@@ -21,10 +21,23 @@ def make(session: Session, purpose: str, person: Administrator | User | None = N
     kind, number = (person.kind, person.id) if person else ("", None)
     session.execute(sa.delete(SingleUseToken).where(
         SingleUseToken.purpose == purpose, SingleUseToken.kind == kind, SingleUseToken.person_id == number, SingleUseToken.used_at.is_(None)))
+    return make_beside(session, purpose, person, **data)
+
+
+def make_beside(session: Session, purpose: str, person: Administrator | User | None = None, **data: Any) -> str:
+    """Store a further link beside those there are, and return its secret."""
+    kind, number = (person.kind, person.id) if person else ("", None)
     secret = new_secret()
     session.add(SingleUseToken(purpose=purpose, key_hash=hashed(secret), kind=kind, person_id=number, data=data,
                                expires_at=utcnow() + LASTS[purpose]))
     return secret
+
+
+def open_of(session: Session, purpose: str, person: Administrator | User) -> int:
+    """Return how many links of the person still work."""
+    return session.scalar(sa.select(sa.func.count()).select_from(SingleUseToken).where(
+        SingleUseToken.purpose == purpose, SingleUseToken.kind == person.kind, SingleUseToken.person_id == person.id,
+        SingleUseToken.used_at.is_(None), SingleUseToken.expires_at > utcnow())) or 0
 
 
 def look(session: Session, purpose: str, secret: str) -> SingleUseToken | None:

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from flask_login import login_user, logout_user
 from werkzeug.wrappers import Response as Answer
 
-from app.accounts import first_run, links, signing_in
+from app.accounts import first_run, links, profile, signing_in
 from app.accounts.models import Administrator, User
 from app.db import db
 from app.web import actor
@@ -123,3 +123,14 @@ def reset(secret: str) -> Answer | str | tuple[str, int] | Response:
     return redirect(url_for("auth.sign_in"))
 
 
+@room.route("/confirm-email/<secret>", methods=["GET", "POST"])
+@policy(ANYONE)
+def confirm_email(secret: str) -> str:
+    """Confirm a change of address from one of its two mails; a look changes nothing, the button does."""
+    result = ""
+    if request.method == "POST":
+        result = profile.confirm_email(db.session(), secret) or "over"
+        db.session.commit()
+    elif links.look(db.session(), links.CONFIRM_EMAIL, secret) is None:
+        result = "over"
+    return render_template("weefive/auth/confirm_email.html", result=result)

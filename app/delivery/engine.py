@@ -89,7 +89,7 @@ class Sender:
 
     def run(self, until: float) -> bool:
         """Send slice after slice until ``until`` (monotonic seconds); return whether there may be more to do at once."""
-        found = self._ask().result()
+        found = self._waited(self._ask().result(), until)
         while isinstance(found, Slice):
             ahead = self._ask() if self._pace.may_overlap and time.monotonic() < until else None
             goes_on = self._send(found)
@@ -100,7 +100,8 @@ class Sender:
                 return self._stop_with(found)
             found = self._waited(found, until)
         self._end()
-        return found.wait_s is not None
+        # Whoever has to wait longer than that leaves the worker to others; the sweep rings again.
+        return found.wait_s is not None and found.wait_s <= LONGEST_WAIT_S
 
     def _ask(self) -> Future[Slice | Nothing]:
         return self._ledger.submit(self._slices.next, self._pace.size())

@@ -9,9 +9,9 @@ import idna
 
 LONGEST_LOCAL, LONGEST = 64, 254
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
-_PLAIN = re.compile(rf"^({_ATEXT}+(?:\.{_ATEXT}+)*)@((?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9]))$")
-_LOCAL = re.compile(rf"^{_ATEXT}+(?:\.{_ATEXT}+)*$")
-_LABEL = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
+_PLAIN = re.compile(rf"^({_ATEXT}+(?:\.{_ATEXT}+)*)@((?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9]))\Z")
+_LOCAL = re.compile(rf"^{_ATEXT}+(?:\.{_ATEXT}+)*\Z")
+_LABEL = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 
 

@@ -11,10 +11,13 @@ import re
 from collections.abc import Sequence
 
 LONGEST_LINE, FOLD_AT = 998, 76
-_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
-_SAFE = re.compile(r"^[\x20-\x7e]*$")
-_PHRASE = re.compile(r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+$")
+_SAFE = re.compile(r"[\x20-\x7e]*\Z")
+_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+\Z")
+_ADDRESS = re.compile(r"[^\x00-\x20\x7f-\U0010ffff<>,;:\"()\[\]\\@]+@[^\x00-\x20\x7f-\U0010ffff<>,;:\"()\[\]\\@]+\Z")
+# The only form in which encode_text writes an encoded word.
+_OURS = re.compile(r"=\?utf-8\?b\?([A-Za-z0-9+/]+={0,2})\?=")
 _WORD_BYTES = 39  # Bytes whose base64, with "=?utf-8?b?" and "?=" around, stay under the 75 characters of RFC 2047.
 
 RESERVED = frozenset({
@@ -24,8 +27,17 @@ RESERVED = frozenset({
     "arc-authentication-results", "resent-from", "resent-to", "resent-date", "resent-message-id", "in-reply-to", "references"})
 
 
+_MAILBOXES = frozenset({"from", "to", "cc", "sender", "reply-to"})
+
+
 class HeaderError(ValueError):
     """A header that cannot be written as it is; the message says why."""
+
+
+class Ready(str):
+    """A value that has been encoded already, and goes out as it is."""
+
+    __slots__ = ()
 
 
 def check_name(name: str) -> str:
@@ -35,12 +47,21 @@ def check_name(name: str) -> str:
     return name
 
 
-def encode_text(text: str) -> str:
+def encode_text(text: str) -> Ready:
     """Return unstructured text for a header value: as it is where that is safe, else as encoded words (RFC 2047)."""
     text = _CONTROL.sub(" ", text).replace("\t", " ").strip()
-    if _SAFE.match(text) and "=?" not in text and all(len(word) < LONGEST_LINE - FOLD_AT for word in text.split(" ")):
-        return text
+    if _SAFE.match(text) and "=?" not in text and (len(text) < FOLD_AT // 2 or _has_short_words(text)):
+        return Ready(text)
+    return Ready(_encoded_words(text))
+
+
+def _encoded_words(text: str) -> str:
     return " ".join(f"=?utf-8?b?{base64.b64encode(piece).decode()}?=" for piece in _pieces(text))
+
+
+def _has_short_words(text: str) -> bool:
+    # A run of blanks as long as a line would be a line of its own, which RFC 5322 3.2.2 does not allow.
+    return " " * 50 not in text and all(len(word) < LONGEST_LINE - FOLD_AT for word in text.split(" "))
 
 
 def _pieces(text: str) -> list[bytes]:
@@ -54,19 +75,19 @@ def _pieces(text: str) -> list[bytes]:
     return [*pieces, piece]
 
 
-def mailbox(name: str, address: str) -> str:
+def mailbox(name: str, address: str) -> Ready:
     """Return ``name <address>`` for From, To or Reply-To; the address has been parsed before."""
-    if not re.fullmatch(r"[\x21-\x7e]+@[\x21-\x7e]+", address) or re.search(r"[<>,;:\"()\[\]\\]", address):
+    if not _ADDRESS.match(address):
         raise HeaderError(f"{address!r} cannot stand in a header")
     name = _CONTROL.sub(" ", name).replace("\t", " ").strip()
     if not name:
-        return address
-    if _PHRASE.match(name) and "=?" not in name:
-        return f"{name} <{address}>"
-    if _SAFE.match(name) and "=?" not in name:
-        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}" <{address}>'
-    return f"{encode_text(name)} <{address}>"
+        return Ready(address)
+    if "=?" in name or not _SAFE.match(name) or not _has_short_words(name):
+        return Ready(f"{_encoded_words(name)} <{address}>")
+    if _PHRASE.match(name):
+        return Ready(f"{name} <{address}>")
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return Ready(f'"{escaped}" <{address}>')
 
 
 def fold(name: str, value: str) -> bytes:
@@ -81,14 +102,31 @@ def fold(name: str, value: str) -> bytes:
 
 
 def write_headers(headers: Sequence[tuple[str, str]]) -> bytes:
-    """Return the header block, each line checked; values that are not plain are encoded."""
-    block = b"".join(fold(name, value if _is_ready(value) else encode_text(value)) for name, value in headers)
+    """Return the header block, each line checked. Values that are not :class:`Ready` are encoded where they are not plain.
+
+    Lists of mailboxes (From, To, Cc, Sender, Reply-To) may be joined of what :func:`mailbox` returned; raise HeaderError for an encoded word
+    in them that is none of ours.
+    """
+    block = b"".join(fold(name, _ready(name, value)) for name, value in headers)
     check_wire(block, [name for name, _ in headers])
     return block
 
 
-def _is_ready(value: str) -> bool:
-    return bool(_SAFE.match(value))
+def _ready(name: str, value: str) -> str:
+    if isinstance(value, Ready):
+        return value
+    if name.lower() not in _MAILBOXES:
+        return encode_text(value)
+    if not _SAFE.match(value) or not all(map(_is_harmless, _OURS.findall(value))) or "=?" in _OURS.sub("", value):
+        raise HeaderError(f"{name} holds what is no mailbox")
+    return value
+
+
+def _is_harmless(word: str) -> bool:
+    try:
+        return not _CONTROL.search(base64.b64decode(word, validate=True).decode())
+    except ValueError:
+        return False
 
 
 def check_wire(head: bytes, names: Sequence[str]) -> None:

@@ -66,12 +66,17 @@ class Reply:
         return " ".join(part for part in (str(self.code or ""), self.enhanced, self.text) if part)
 
 
+def is_reply(line: bytes) -> bool:
+    """Whether a line begins as one of a reply must: with three digits."""
+    return len(line) >= 3 and line[:3].isdigit()
+
+
 def parse_reply(lines: Sequence[bytes]) -> Reply:
     """Return the reply that these lines (without their line ends) are; raise ValueError where they are none.
 
     The enhanced code is taken from the first line that begins with one (RFC 2034), or from the text, as in ``(#5.1.1)``.
     """
-    if not lines or not lines[-1][:3].isdigit():
+    if not lines or not is_reply(lines[-1]):
         raise ValueError("a reply begins with three digits")
     texts = [_UNPRINTABLE.sub(" ", line[4:].decode("utf-8", "replace")) for line in lines]
     found = [match for match in map(_ENHANCED.match, texts) if match]

@@ -49,7 +49,7 @@ class Shown:
 
     @property
     def has_data(self) -> bool:
-        """Whether a person may have something of it erased: it was enabled, or its tables were half made, and nobody has erased it since."""
+        """Whether a person may have something of it erased: it was enabled, or its tables were half made."""
         return self.flag in {"enabled", "paused", "erasing"} or bool(self.reason)
 
     @property

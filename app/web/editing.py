@@ -8,11 +8,12 @@ from typing import Any
 from flask_babel import gettext as _
 
 from app.audience.models import Subscriber
-from app.campaigns import preview, writing
+from app.campaigns import writing
 from app.campaigns.findings import findings_of
 from app.campaigns.models import Campaign
 from app.campaigns.personalisation import KNOWN_TAGS
 from app.db import db
+from app.delivery import preview
 from app.plugins.calls import campaign_options, merge_tags, sending_costs
 from app.settings.sections.system import SystemSettings
 from app.web import actor, option_forms
@@ -51,7 +52,7 @@ def preview_context(campaign: Campaign, subscriber_id: int, form: TestSendForm |
     """Return the campaign as one subscriber gets it, and the form for a test."""
     people = preview.some_people(db.session(), campaign)
     chosen = next((person for person in people if person.id == subscriber_id), people[0] if people else None)
-    seen = preview.as_seen_by(house(), db.session(), campaign, chosen)
+    seen = preview.as_seen_by(db.session(), campaign, chosen)
     person = actor.person()
     form = form or TestSendForm(formdata=None, addresses=person.email if person else "")
     return {"campaign": campaign, "people": people, "chosen": chosen, "seen": seen, "form": form, "html_url": _preview_url(campaign, chosen)}

@@ -15,7 +15,7 @@ from app import shunted
 from app.accounts.models import User
 from app.campaigns.models import Campaign
 from app.campaigns.sample import sample_campaign
-from app.campaigns.sending import send_now
+from app.campaigning import send_now
 from app.db import db
 from app.delivery.models import DeliveryServer, Sending
 from app.jobs import QUEUES

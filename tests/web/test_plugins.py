@@ -239,7 +239,7 @@ def test_what_was_never_enabled_cannot_be_erased(browser: FlaskClient) -> None:
     assert browser.post(PAGE + "guestbook/disable", data={"confirm": "Guest Book"}).status_code == 404
 
 
-def test_without_redis_nothing_is_counted_and_nothing_erased(used: PluginKit, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_redis_nothing_is_counted_or_erased(used: PluginKit, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_arguments: object) -> None:
         raise RedisConnectionError("Redis is away")
 

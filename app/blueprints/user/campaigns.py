@@ -8,7 +8,8 @@ from flask import abort, flash, redirect, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from app.campaigns import sending, writing
+from app import campaigning
+from app.campaigns import writing
 from app.campaigns.models import Campaign
 from app.db import db
 from app.reports.campaign import figures_of, sending_of
@@ -82,21 +83,21 @@ def _act(act: Callable[..., bool], campaign: Campaign, refused: str) -> Response
 @policy(ACCOUNT, "campaigns.send", campaign=Campaign)
 def unschedule(campaign: Campaign) -> Response:
     """Make a draft of a campaign that has not begun."""
-    return _act(sending.unschedule, campaign, _("It has begun already. Pause it instead."))
+    return _act(campaigning.unschedule, campaign, _("It has begun already. Pause it instead."))
 
 
 @room.post("/<int:campaign_id>/pause")
 @policy(ACCOUNT, "campaigns.send", campaign=Campaign)
 def pause(campaign: Campaign) -> Response:
     """Let no further mail go; the ones in hand end within seconds."""
-    return _act(sending.pause, campaign, _("Only a campaign that is being sent can be paused."))
+    return _act(campaigning.pause, campaign, _("Only a campaign that is being sent can be paused."))
 
 
 @room.post("/<int:campaign_id>/resume")
 @policy(ACCOUNT, "campaigns.send", campaign=Campaign)
 def resume(campaign: Campaign) -> Response:
     """Go on where it was paused."""
-    return _act(sending.resume, campaign, _("Only a paused campaign can go on."))
+    return _act(campaigning.resume, campaign, _("Only a paused campaign can go on."))
 
 
 @room.get("/<int:campaign_id>/cancel")
@@ -114,4 +115,4 @@ def ask_cancel(campaign: Campaign) -> Response:
 @policy(ACCOUNT, "campaigns.send", campaign=Campaign)
 def cancel(campaign: Campaign) -> Response:
     """End it for good; who was not reached is skipped, and the report says so."""
-    return _act(sending.cancel, campaign, _("This campaign is over already."))
+    return _act(campaigning.cancel, campaign, _("This campaign is over already."))

@@ -6,7 +6,7 @@ from flask import flash, redirect, request, url_for
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
-from app.campaigns import sending
+from app import campaigning
 from app.campaigns.models import Campaign
 from app.db import db
 from app.web import actor
@@ -46,7 +46,7 @@ def test(campaign: Campaign) -> Response:
     form = TestSendForm()
     if not form.validate_on_submit():
         return page_or_panel("weefive/campaigns/preview.html", status=422, **preview_context(campaign, 0, form))
-    sending.send_test(house(), db.session(), campaign, form.found, by=actor.actor_name())
+    campaigning.send_test(house(), db.session(), campaign, form.found, by=actor.actor_name())
     db.session.commit()
     flash(ngettext("A test is on its way to %(num)d address.", "A test is on its way to %(num)d addresses.", len(form.found)), "ok")
     return redirect(url_for("editor.preview", campaign_id=campaign.id))  # type: ignore[return-value]
@@ -57,11 +57,11 @@ def test(campaign: Campaign) -> Response:
 def send(campaign: Campaign) -> Response:
     """Say what will happen and to how many; then send now, or at a time."""
     form = SendForm(time_zone=campaign.time_zone)
-    problems = sending.problems(house(), db.session(), campaign)
+    problems = campaigning.problems(house(), db.session(), campaign)
     if not form.validate_on_submit() or problems:
         status = 422 if request.method == "POST" else 200
         return page_or_panel("weefive/campaigns/send.html", status=status, form=form, problems=problems, **send_context(campaign))
     at = form.moment() if form.send_at.data else None
-    sending.send_or_schedule(house(), db.session(), campaign, at, form.time_zone.data, by=actor.actor_name())
+    campaigning.send_or_schedule(house(), db.session(), campaign, at, form.time_zone.data, by=actor.actor_name())
     db.session.commit()
     return redirect(url_for("campaigns.show", campaign_id=campaign.id))  # type: ignore[return-value]

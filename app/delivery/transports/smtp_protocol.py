@@ -11,6 +11,8 @@ import ssl
 from collections.abc import Callable
 from typing import cast
 
+from app.mail.reply import is_reply
+
 LONGEST_LINE = 8_192
 MOST_LINES = 256
 _PIECE = 16_384
@@ -107,7 +109,7 @@ class Channel(asyncio.BufferedProtocol):
             if line[3:4] == b"-" and len(self._lines) < MOST_LINES:
                 continue
             whole, self._lines = self._lines, []
-            if not line[:3].isdigit() or len(whole) >= MOST_LINES:
+            if not is_reply(line) or len(whole) >= MOST_LINES:
                 self.abort("the server does not speak SMTP")
             if self.lost:
                 return
@@ -121,7 +123,11 @@ class Channel(asyncio.BufferedProtocol):
         if self.lost or self._transport is None:
             return
         if self._tls is not None:
-            data = self._tls.wrap(data)
+            try:
+                data = self._tls.wrap(data)
+            except ssl.SSLError as error:
+                self.abort(f"TLS failed: {error.reason or error}")
+                return
         self._transport.write(data)
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
@@ -142,7 +148,8 @@ class Channel(asyncio.BufferedProtocol):
     def quit(self) -> None:
         """Say goodbye without waiting for the answer; the end is ours, and is not told."""
         self.on_lost = _ignore_loss
-        self.write(b"QUIT\r\n")
+        if self._tls is None or self._tls.is_up:
+            self.write(b"QUIT\r\n")
         self.lost = self.lost or "closed"
         if self._transport is not None:
             self._transport.close()
@@ -165,6 +172,11 @@ class _Tls:
         self._send = send
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the handshake is over and good."""
+        return self.ready.done() and not self.ready.cancelled() and self.ready.exception() is None
+
     def begin(self) -> None:
         """Send the first record of the handshake."""
         self._shake()
@@ -180,7 +192,8 @@ class _Tls:
                 self.ready.set_exception(error)
             return
         else:
-            self.ready.set_result(None)
+            if not self.ready.done():
+                self.ready.set_result(None)
         self._flush()
 
     def read(self, data: bytes) -> bytes:
@@ -188,7 +201,7 @@ class _Tls:
         self._in.write(data)
         if not self.ready.done():
             self._shake()
-        if not self.ready.done() or self.ready.exception():
+        if not self.is_up:
             return b""
         plain = b"".join(iter(self._piece, b""))
         self._flush()

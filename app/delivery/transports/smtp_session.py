@@ -164,8 +164,9 @@ class SmtpSession:
         phase, reply = task.refused or (Phase.MAIL, Reply(0, "", ""))
         fate = classify(reply, phase)
         if reply.code in SIGN_IN_CODES:
-            self._run.give_back(task, str(reply), again=False)
+            # The server is given up first, so that its words stand with this mail and all that follow.
             self._cut(str(reply), SessionFailed(str(reply), Phase.AUTH, reply))
+            self._run.give_back(task, str(reply), again=False)
             return
         self.completed += 1
         # A reply such as 250 to DATA is no acceptance: the text was never sent.

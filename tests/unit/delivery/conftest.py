@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
-from app.audience.models import SubscriberList
+from app.audience.models import Subscriber, SubscriberList
 from app.campaigns.models import Campaign
 from app.config import Config
 from app.delivery import engine, lifecycle
@@ -71,9 +71,7 @@ class Stage:
         prepare(self.house.engine, sending.id, self.house.plugins.snapshot(self.house.engine))
         while not freeze_chunk(self.house.engine, sending.id):
             continue
-        self.session.rollback()
-        self.session.refresh(sending)
-        return sending
+        return self.look_again(sending)
 
     def frozen(self) -> Sending:
         """Start and freeze."""
@@ -82,9 +80,14 @@ class Stage:
     def send(self, sending: Sending, seconds: float = 10) -> bool:
         """Do one job's worth of sending."""
         more = engine.send(self.house, self.doors, sending.id, seconds)
-        self.session.rollback()
-        self.session.refresh(sending)
+        self.look_again(sending)
         return more
+
+    def look_again(self, sending: Sending) -> Sending:
+        """Read the sending anew, and leave no transaction open: on SQLite it would hold the lock."""
+        self.session.refresh(sending)
+        self.session.commit()
+        return sending
 
     def counts(self, sending: Sending) -> Counts:
         """Return the counts that the batches hold, after comparing them with the rows themselves."""
@@ -98,15 +101,23 @@ class Stage:
 
     def states(self, sending: Sending) -> dict[State, int]:
         """Count the rows by state."""
-        self.session.rollback()
         query = sa.select(Recipient.state, sa.func.count()).where(Recipient.sending_id == sending.id).group_by(Recipient.state)
-        return {State(state): count for state, count in self.session.execute(query)}
+        found = {State(state): count for state, count in self.session.execute(query)}
+        self.session.commit()
+        return found
+
+    def bounce_state(self, row: Recipient) -> str:
+        """Return what is known of the subscriber's mailbox."""
+        found = self.session.scalars(sa.select(Subscriber.bounce_state).where(Subscriber.id == row.subscriber_id)).one()
+        self.session.commit()
+        return found
 
     def row(self, sending: Sending, email: str) -> Recipient:
         """Return the ledger's row of an address."""
-        self.session.rollback()
-        return self.session.scalars(sa.select(Recipient).where(Recipient.sending_id == sending.id, Recipient.email == email)
-                                    .execution_options(populate_existing=True)).one()
+        found = self.session.scalars(sa.select(Recipient).where(Recipient.sending_id == sending.id, Recipient.email == email)
+                                     .execution_options(populate_existing=True)).one()
+        self.session.commit()
+        return found
 
 
 @pytest.fixture

@@ -1,0 +1,68 @@
+"""The settings over the API: one address a section, the same validation and the same messages as the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, abort, jsonify, request
+
+from app.settings.json_schema import as_json, json_schema, typed
+from app.settings.registry import UnknownSection
+from app.settings.store import Invalid, Stale
+from app.extensions import csrf
+from app.web import actor
+from app.web.house import forget_settings, house, plugins, settings
+from app.web.policy import KEY, Room, policy
+
+room = Room("api_settings", __name__, url_prefix="/api/v1/settings")
+
+
+def _section(name: str) -> Any:
+    try:
+        found = house().settings.registry.named(name)
+    except UnknownSection:
+        abort(404)
+    if name.startswith("plugin.") and not plugins().has_section(name):
+        abort(404)
+    return found
+
+
+@room.get("/")
+@policy(KEY, "settings")
+def sections() -> Response:
+    """List the sections."""
+    return jsonify([{"name": section.section_name, "title": section.title} for section in house().settings.registry.all()])
+
+
+@room.get("/<name>")
+@policy(KEY, "settings")
+def read(name: str) -> Response:
+    """Give a section's values; of a secret only whether it is set."""
+    section = _section(name)
+    return jsonify(revision=settings().revision, values=as_json(settings().get(section)))
+
+
+@room.get("/<name>/schema")
+@policy(KEY, "settings")
+def schema(name: str) -> Response:
+    """Give a section's JSON Schema."""
+    return jsonify(json_schema(_section(name)))
+
+
+@room.patch("/<name>")
+@csrf.exempt
+@policy(KEY, "settings")
+def change(name: str) -> tuple[Response, int]:
+    """Change what the body names: {"values": {...}, "revision": the one it is based on, if others may be at it}."""
+    section, body = _section(name), request.get_json(silent=True)
+    values, problems = typed(section, body.get("values") if isinstance(body, dict) else None)
+    if problems:
+        return jsonify(errors=problems), 422
+    try:
+        saved = house().settings.save(section, values, based_on=body.get("revision"), by=actor.actor_name(), via="api", address=actor.client_address())
+    except Invalid as invalid:
+        return jsonify(errors={problem.name: problem.message for problem in invalid.problems}), 422
+    except Stale as stale:
+        return jsonify(revision=stale.revision, conflicts=[difference.name for difference in stale.differences]), 409
+    forget_settings()
+    return jsonify(revision=saved.revision, changed=list(saved.changed), values=as_json(settings().get(section))), 200

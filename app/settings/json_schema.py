@@ -1,0 +1,53 @@
+"""A section as JSON: its values without secrets, its schema, and typed values out of a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.settings.schema import Spec, parse, specs
+
+_TYPES = {"integer": "integer", "switch": "boolean"}
+_FORMATS = {"email": "email", "url": "uri", "domain": "hostname"}
+
+
+def as_json(values: Any) -> dict[str, Any]:
+    """Return a section's values; of a secret only {"set": true or false}."""
+    return {name: {"set": bool(getattr(values, name))} if spec.secret else getattr(values, name) for name, spec in specs(type(values)).items()}
+
+
+def json_schema(section_type: Any) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of what may be sent."""
+    properties = {name: _property(spec, getattr(section_type(), name)) for name, spec in specs(section_type).items()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": section_type.title, "type": "object", "properties": properties,
+            "additionalProperties": False}
+
+
+def _property(spec: Spec, default: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"title": spec.label, "description": spec.help, "type": _TYPES.get(spec.kind, "string")}
+    if not spec.secret:
+        found["default"] = default
+    if spec.kind in _FORMATS:
+        found["format"] = _FORMATS[spec.kind]
+    if spec.kind == "choice":
+        found["enum"] = [value for value, _words in spec.options()]
+    if spec.kind == "integer":
+        found |= {"minimum": spec.minimum, "maximum": spec.maximum}
+    elif spec.maximum:
+        found["maxLength"] = spec.maximum
+    return found
+
+
+def typed(section_type: Any, document: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the typed values of a JSON object, and what is wrong by name; an unknown name is wrong."""
+    if not isinstance(document, dict):
+        return {}, {"values": "Send an object with the settings to change."}
+    known, values, problems = specs(section_type), {}, {}
+    for name, raw in document.items():
+        if name not in known:
+            problems[str(name)] = "There is no such setting."
+            continue
+        try:
+            values[name] = parse(known[name], raw)
+        except ValueError as error:
+            problems[name] = str(error)
+    return values, problems

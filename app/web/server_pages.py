@@ -1,0 +1,50 @@
+"""What the pages of the delivery servers show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from flask import url_for
+from flask_babel import gettext as _
+
+from app.db import db, utcnow
+from app.delivery import servers
+from app.delivery.models import Batch, DeliveryServer, Sending
+from app.web.frame import TabLink
+from app.web.house import house
+from app.web.settings_navigation import settings_context
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRow:
+    """A server as its line shows it; ``sent`` today, by the sendings that named it or fell to it."""
+
+    server: DeliveryServer
+    sent: int
+
+
+def server_rows() -> list[ServerRow]:
+    """Return every server with what was sent through it today."""
+    today = utcnow().replace(hour=0, minute=0, second=0, microsecond=0)
+    query = (sa.select(Sending.delivery_server_id, sa.func.coalesce(sa.func.sum(Batch.sent), 0)).join(Batch, Batch.sending_id == Sending.id)
+             .where(Sending.created_at >= today).group_by(Sending.delivery_server_id))
+    sent = {key: int(number) for key, number in db.session.execute(query).all()}
+    return [ServerRow(server, sent.get(server.id, 0) + (sent.get(None, 0) if server.is_default else 0)) for server in servers.all_servers(db.session())]
+
+
+def context(server: DeliveryServer | None = None) -> dict[str, Any]:
+    """Return the navigation, and of one server its tabs and its DNS record."""
+    shared = settings_context()
+    if server is None:
+        return shared
+    record = servers.dns_record(house().secrets, server)
+    return shared | {"record": record, "server_tabs": lambda active: tabs(server, active), "in_use": servers.in_use(db.session(), server)}
+
+
+def tabs(server: DeliveryServer, active: str) -> list[TabLink]:
+    """Return the tabs of a server."""
+    names = [("connection", _("Email delivery"), "show"), ("domains", _("Domains"), "domains"), ("dkim", _("DKIM"), "dkim"), ("test", _("Test"), "test")]
+    return [TabLink(label, url_for(f"settings_delivery_servers.{endpoint}", server_id=server.id), name == active,
+                    dot=name == "test" and server.last_test_passed is False) for name, label, endpoint in names]
