@@ -75,15 +75,12 @@ def _inner(address: Address) -> IPv4Address | None:
 
 
 def resolve(host: str, port: int, *, internal: bool = False, timeout: float = LOOK_UP_S) -> Endpoint:
-    """Return the one address to connect to; raise EgressRefused.
-
-    A name with several addresses is refused if one of them is forbidden. ``timeout``: seconds for the look-up.
-    """
+    """Return the one address to connect to; raise EgressRefused. ``timeout``: seconds for the look-up."""
     return resolve_all(host, port, internal=internal, timeout=timeout)[0]
 
 
 def resolve_all(host: str, port: int, *, internal: bool = False, timeout: float = LOOK_UP_S) -> tuple[Endpoint, ...]:
-    """Return every address of the host, in the order in which to try them; raise EgressRefused."""
+    """Return every address of the host, in the order in which to try them; raise EgressRefused, also if only one of them is forbidden."""
     if not 1 <= port <= 65_535:
         raise EgressRefused(f"{port} is no port. A port is a number from 1 to 65535.")
     name = _name(host)
@@ -118,41 +115,31 @@ def _judge(host: str, address: Address, *, internal: bool) -> None:
 
 def _look_up(name: str, port: int, timeout: float) -> Sequence[Address]:
     """Ask the system, which has no time-out of its own, for no longer than ``timeout`` seconds."""
-    answers: list[Sequence[Address] | Exception] = []
-
-    def ask() -> None:
-        try:
-            answers.append(_ask_system(name, port))
-        except Exception as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
-            answers.append(error)
-
     literal = _literal(name)
     if literal is not None:
-        answers.append((literal,))
-    else:
-        asker = threading.Thread(target=ask, daemon=True, name="egress-look-up")
-        asker.start()
-        asker.join(timeout)
-    return _answer(name, answers, timeout)
-
-
-def _answer(name: str, answers: Sequence[Sequence[Address] | Exception], timeout: float) -> Sequence[Address]:
+        return (literal,)
+    answers: list[Sequence[Address] | Exception] = []
+    asker = threading.Thread(target=_ask_system, args=(name, port, answers), daemon=True, name="egress-look-up")
+    asker.start()
+    asker.join(timeout)
     if not answers:
         raise EgressRefused(f"The name servers did not answer about {name} within {timeout:g} s. Try again later.")
     answer = answers[0]
-    if isinstance(answer, (OSError, UnicodeError)):
-        raise EgressRefused(f"{name} has no address in DNS. Check the spelling.") from answer
-    if isinstance(answer, Exception):
+    if isinstance(answer, Exception) and not isinstance(answer, (OSError, UnicodeError)):
         raise answer
-    if not answer:
+    if isinstance(answer, Exception) or not answer:
         raise EgressRefused(f"{name} has no address in DNS. Check the spelling.")
     return answer
 
 
-def _ask_system(name: str, port: int) -> Sequence[Address]:
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+def _ask_system(name: str, port: int, answers: list[Sequence[Address] | Exception]) -> None:
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except Exception as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
+        answers.append(error)
+        return
     # A scope ("%eth0") is cut off: a link-local address is judged like any other, and connecting through a chosen interface is not offered.
-    return tuple(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+    answers.append(tuple(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found)))
 
 
 def _literal(name: str) -> Address | None:
@@ -288,8 +275,8 @@ class _PinnedConnection(HTTPConnection):
             self._raw.close()
 
 
-class _TimedSocket:
-    """What http.client needs of a socket; each read may take only what is left of the whole time."""
+class _TimedSocket(io.RawIOBase):
+    """What http.client needs of a socket; each call may take only what is left of the whole time."""
 
     def __init__(self, raw: socket.socket, ends: float) -> None:
         self._raw, self._ends = raw, ends
@@ -299,15 +286,7 @@ class _TimedSocket:
         self._raw.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self._raw, self._ends))
-
-    def close(self) -> None:
-        """Do nothing: http.client closes before the body is read. The connection itself is shut by who opened it."""
-
-
-class _TimedReader(io.RawIOBase):
-    def __init__(self, raw: socket.socket, ends: float) -> None:
-        self._raw, self._ends = raw, ends
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -315,3 +294,6 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         self._raw.settimeout(_left(self._ends))
         return self._raw.recv_into(buffer)
+
+    def close(self) -> None:
+        """Do nothing: http.client closes before the body is read. The connection itself is shut by who opened it."""

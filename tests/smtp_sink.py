@@ -156,11 +156,10 @@ class _Talk:
         await self.answer("HELO", line, "250 sink.test")
 
     async def do_starttls(self, line: str) -> None:
-        if not await self.answer("STARTTLS", line, "220 2.0.0 go ahead"):
+        if injected := self.sink.faults.injected_after_starttls:
+            self.writer.write(b"220 2.0.0 go ahead\r\n" + injected)  # One packet, as somebody in between would send it.
+        elif not await self.answer("STARTTLS", line, "220 2.0.0 go ahead"):
             return
-        if self.sink.faults.injected_after_starttls:
-            self.writer.write(self.sink.faults.injected_after_starttls)
-            await self.writer.drain()
         await self.writer.start_tls(self.sink.tls)
         self.is_encrypted, self.buffer = True, b""
 

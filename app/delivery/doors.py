@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.delivery.channels import SMTP, ChannelTransport
-from app.delivery.transports.smtp import SmtpTransport
-from app.delivery.transports.smtp_session import SmtpServer
+from app.delivery.transports.smtp import SmtpServer, SmtpTransport
 from app.delivery.transports.transport import Transport
 from app.mail.dkim import DkimSigner
 from app.plugins.calls import delivery_channels

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import html as html_module
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-_TAG = re.compile(r"<!--.*?-->|<(?:style|script)\b.*?</(?:style|script)\s*>|<(a|area)\b((?:[^>\"']|\"[^\"]*\"|'[^']*')*)>", re.I | re.S)
-_HREF = re.compile(r"""(?<![\w-])href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I | re.S)
+# What may begin a link, and what hides one. A tag is then read attribute by attribute: each byte is looked at once, whatever it says.
+_START = re.compile(r"<(?:(!--)|(style|script)\b|(?:a|area)(?=[\s/>]))", re.I)
+_END_OF = {name: re.compile(rf"</{name}\b", re.I) for name in ("style", "script")}
+_ATTRIBUTE = re.compile(r"""[\s/]*+(?:(>)|([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)("|\Z)|'([^']*+)('|\Z)|([^\s>"'][^\s>]*+)?))?)""")
 _PLAIN = re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")
 _FOLLOWED = re.compile(r"^https?://", re.I)
 
@@ -29,21 +32,53 @@ def split_links(html: str, first: int = 1) -> tuple[str | Link, ...]:
     """
     pieces: list[str | Link] = []
     done, number = 0, first
-    for tag in _TAG.finditer(html):
-        found = _HREF.search(tag[2]) if tag[1] else None
-        group = next((index for index in (1, 2, 3) if found and found[index] is not None), 0)
-        url = html_module.unescape(found[group]).strip() if found and group else ""
-        if not found or not _FOLLOWED.match(url):
-            continue
-        start, end = tag.start(2) + found.start(group), tag.start(2) + found.end(group)
-        pieces += [html[done:start], Link(url, number, _label(html, tag.end()))]
-        done, number = end, number + 1
+    for start, end, behind in _addresses(html):
+        url = html_module.unescape(html[start:end]).strip()
+        if _FOLLOWED.match(url):
+            pieces += [html[done:start], Link(url, number, _label(html, behind))]
+            done, number = end, number + 1
     return (*pieces, html[done:])
 
 
+def _addresses(html: str) -> Iterator[tuple[int, int, int]]:
+    """Yield where each href begins and ends, and the place behind its tag."""
+    at = 0
+    while (found := _START.search(html, at)) is not None:
+        if found[1] or found[2]:
+            at = _behind_hidden(html, found)
+            continue
+        address, at = _read_tag(html, found.end())
+        if address is not None:
+            yield (*address, at)
+
+
+def _behind_hidden(html: str, found: re.Match[str]) -> int:
+    """Return the place behind a comment, a style sheet or a script; what nobody closes goes on to the end."""
+    if found[1]:
+        end = html.find("-->", found.end())
+        return end + 3 if end >= 0 else len(html)
+    closed = _END_OF[found[2].lower()].search(html, found.end())
+    return closed.end() if closed else len(html)
+
+
+def _read_tag(html: str, at: int) -> tuple[tuple[int, int] | None, int]:
+    """Return where the value of the tag's first href stands, if it has one, and the place behind the tag."""
+    address: tuple[int, int] | None = None
+    while (found := _ATTRIBUTE.match(html, at)) is not None:
+        at = found.end()
+        if found[1]:
+            return address, at
+        group = next((group for group in (3, 5, 7) if found[group] is not None), 0)
+        if group and address is None and found[2].lower() == "href":
+            address = found.span(group)
+    return None, len(html)  # A tag that nobody closes is none.
+
+
 def _label(html: str, start: int) -> str:
-    end = html.lower().find("</a", start, start + 2000)
-    inner = html[start:end] if end >= 0 else ""
+    inner, closed, _ = html[start:start + 2000].partition("</a")
+    if not closed:
+        inner, closed, _ = html[start:start + 2000].partition("</A")
+    inner = inner if closed else ""
     if not (words := re.sub(r"<[^>]*>", " ", inner).strip()):
         alt = re.search(r"""\balt\s*=\s*["']([^"']*)""", inner, re.I)
         words = alt[1] if alt else ""

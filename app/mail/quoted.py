@@ -10,27 +10,33 @@ import re
 from functools import lru_cache
 
 SOFT_BREAK = b"=\r\n"
-_LONGEST = 75
-_SIMPLE = re.compile(r"^[A-Za-z0-9,;:!?@/_+()'*&%#$~^|{}<>\[\]-](?:[ -<>-~]{0,68}[!-<>-~])?$")
+_LONGEST = 76
+_SIMPLE = re.compile(r"^[A-Za-z0-9,;:!?@/_+()'*&%#$~^|{}<>\[\]-](?:[ -<>-~]{0,68}[!-<>-~])?\Z")
 
 
 def quoted(text: str) -> bytes:
     """Return ``text`` quoted, with CRLF line ends, no line over 76 characters, none beginning with a dot."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     raw = binascii.b2a_qp(lines.encode("utf-8", "replace"), istext=True)
-    return b"\r\n".join(b"=2E" + line[1:] if line.startswith(b".") else line for line in raw.split(b"\n"))
+    return b"\r\n".join(line if len(line) <= _LONGEST and line[:1] != b"." else _mended(line, _LONGEST) for line in raw.split(b"\n"))
+
+
+def _mended(line: bytes, longest: int) -> bytes:
+    """Return a quoted line with its first dot quoted, cut once more where it is longer than ``longest``, never inside a quoted byte."""
+    if line.startswith(b"."):
+        line = b"=2E" + line[1:]
+    if len(line) <= longest:
+        return line
+    cut = longest - 6
+    escape = line.rfind(b"=", cut - 2, cut)
+    cut = escape if escape >= 0 else cut
+    return line[:cut] + SOFT_BREAK + _mended(line[cut:], longest)
 
 
 def segment(text: str) -> bytes:
     """Return a piece of the author's text that a value follows: it ends in a soft break."""
-    body = quoted(text)
-    last = body[body.rfind(b"\n") + 1:]
-    if len(last) > _LONGEST:
-        cut = len(body) - len(last) + _LONGEST - 5
-        cut -= 1 if body[cut - 1:cut] == b"=" else 2 if body[cut - 2:cut - 1] == b"=" else 0
-        tail = body[cut:]
-        body = body[:cut] + SOFT_BREAK + (b"=2E" + tail[1:] if tail.startswith(b".") else tail)
-    return body + SOFT_BREAK
+    body, before, last = quoted(text).rpartition(b"\r\n")
+    return body + before + _mended(last, _LONGEST - 1) + SOFT_BREAK
 
 
 def value(text: str) -> bytes:

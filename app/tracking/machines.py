@@ -13,8 +13,8 @@ TOO_QUICK = timedelta(seconds=2)
 
 _PERSONS_PROXY = re.compile(r"GoogleImageProxy|YahooMailProxy", re.I)
 _MACHINE = re.compile(
-    r"bot\b|crawl|spider|slurp|scan|preview|monitor|python|curl/|wget|java/|go-http|okhttp|headless|phantom|barracuda|proofpoint|mimecast"
-    r"|symantec|trendmicro|cloudmark|safelinks|bingpreview|facebookexternalhit|whatsapp|telegram|slack|discord", re.I)
+    r"bot\b|crawl|spider|slurp|scanner|barracuda|proofpoint|mimecast|symantec|trendmicro|cloudmark|safelinks|bingpreview"
+    r"|facebookexternalhit|whatsapp|telegram|slackbot|discordbot", re.I)
 # Apple's privacy protection names no more than this, and fetches at delivery.
 _APPLE_PRIVACY = "Mozilla/5.0"
 

@@ -69,6 +69,7 @@ class SmtpTransport:
             yield from run.rest() if run.error is None or isinstance(run.error, JournalFull) else ()
         finally:
             self._leave()
+        self._failures = self._failures if run.trouble else 0
         if run.error is not None:
             raise run.error
 
@@ -183,7 +184,6 @@ class SmtpTransport:
         elif failure is not None and not session.completed:
             self._turned_away(failure)
         else:
-            self._failures = self._failures if failure else 0
             self._has_enough = self._has_enough and bool(self._sessions)
             self._loop.call_soon(self._dispatch)
 

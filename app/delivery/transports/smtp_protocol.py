@@ -58,6 +58,11 @@ class Channel(asyncio.BufferedProtocol):
         return self._tls is not None
 
     @property
+    def is_closing(self) -> bool:
+        """Whether nothing that is written from now on goes out."""
+        return bool(self.lost) or self._transport is None or self._transport.is_closing()
+
+    @property
     def own_address(self) -> str:
         """The address of our end."""
         return str(self._transport.get_extra_info("sockname")[0]) if self._transport else "127.0.0.1"

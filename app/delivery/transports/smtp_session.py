@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
 
 from app.delivery.crash import crash_point
 from app.delivery.journal import JournalFull
@@ -17,20 +16,13 @@ from app.delivery.transports.smtp_envelope import Features, commands, refusal, s
 from app.delivery.transports.smtp_protocol import Channel
 from app.delivery.transports.smtp_run import Run
 from app.delivery.transports.smtp_server import SessionFailed, SmtpServer, Timeouts
-from app.delivery.transports.smtp_task import Task, Watch
+from app.delivery.transports.smtp_task import Step, Task, Watch
 from app.delivery.transports.transport import NoJournal
 from app.mail.reply import Fate, Phase, Reply, classify, parse_reply
 
 TOO_LATE = "Its time was up before its last byte could be sent."
 SIGN_IN_CODES = frozenset({530, 534, 535, 538})
 _NO_RUN = Run(iter(()), NoJournal(), lambda: None)
-
-
-class Step(Enum):
-    """Replies that are about no message: to RSET, and to the empty text that some servers want after a refusal."""
-
-    RESET = "reset"
-    EMPTY = "empty"
 
 
 OnEnd = Callable[["SmtpSession", SessionFailed | None], None]
@@ -55,8 +47,6 @@ class SmtpSession:
     def is_busy(self) -> bool:
         """Whether a message is under way here."""
         return bool(self._expected) or self._writing is not None
-
-    # ---------------------------------------------------------------------------------------------------- beginning
 
     def begin(self, task: Task) -> None:
         """Send a message's envelope."""
@@ -106,8 +96,6 @@ class SmtpSession:
         else:
             self._watch.rest()
 
-    # ------------------------------------------------------------------------------------------------------ replies
-
     def _on_reply(self, lines: list[bytes]) -> None:
         if not self._expected:
             self._cut(f"the server said {str(parse_reply(lines))[:200]} unasked")
@@ -143,9 +131,9 @@ class SmtpSession:
             return
         task.mail_taken = True
         if not self._is_pipelining:
-            command, follows = (commands(task.message, self._features)[1], Phase.RCPT) if phase is Phase.MAIL else (b"DATA\r\n", Phase.DATA)
-            self._expected.append((follows, task))
-            self._channel.write(command)
+            is_mail = phase is Phase.MAIL
+            self._expected.append((Phase.RCPT if is_mail else Phase.DATA, task))
+            self._channel.write(commands(task.message, self._features)[1] if is_mail else b"DATA\r\n")
 
     def _after_data(self, task: Task, code: int, lines: list[bytes]) -> None:
         if code != 354:
@@ -183,13 +171,8 @@ class SmtpSession:
             self._run.give_back(task, str(reply), again=True)
         else:
             self._run.put(Outcome(task.message.position, "deferred", Fate.THROTTLED, reply, server_at_fault=True))
-        self._forget(task)
+        self._expected.clear()  # Nothing but the rest of this envelope: only a dot's reply comes with another message behind it.
         self._cut(str(reply), failure)
-
-    def _forget(self, task: Task) -> None:
-        self._expected = deque(pair for pair in self._expected if pair[1] is not task)
-
-    # ------------------------------------------------------------------------------------------------- text and dot
 
     def _write_body(self, task: Task) -> None:
         if not task.may_end:
@@ -198,7 +181,8 @@ class SmtpSession:
         task.body_begun = True
         self._writing = task
         self._channel.write(stuffed(task.message.data))
-        if not self._channel.is_full:
+        # On a connection that broke meanwhile no dot goes out, and none must be noted: its end settles this message.
+        if not self._channel.is_full and not self._channel.is_closing:
             self._write_dot(task)
 
     def _on_drained(self) -> None:
@@ -240,8 +224,7 @@ class SmtpSession:
 
     def _after_dot(self, task: Task, lines: list[bytes]) -> None:
         reply = parse_reply(lines)
-        fate = classify(reply, Phase.DOT)
-        outcome = of_reply(task.message.position, reply, fate)
+        outcome = of_reply(task.message.position, reply, classify(reply, Phase.DOT))
         self.completed += 1
         self._note(outcome)
         self._run.put(outcome)
@@ -256,8 +239,6 @@ class SmtpSession:
         except JournalFull as error:
             self._run.stop(error)
         crash_point("after_reply")
-
-    # ------------------------------------------------------------------------------------------------- time and end
 
     def _arm(self) -> None:
         """Give the server its time for what is expected now."""
@@ -292,7 +273,7 @@ class SmtpSession:
 
     def _cut(self, why: str, failure: SessionFailed | None = None, *, is_mute: bool = False) -> None:
         if not self._is_over:
-            self._channel.on_lost = _told
+            self._is_over = True  # What the channel tells of its end is known here.
             self._channel.abort(why)
             self._finish(why, failure, is_mute)
 
@@ -317,7 +298,3 @@ class SmtpSession:
             else:
                 self._run.give_back(task, why, again=not is_mute)
         self._on_end(self, failure or (SessionFailed(why, Phase.MAIL, lasting=False) if is_mute else None))
-
-
-def _told(_why: str) -> None:
-    """The end has been told already."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from enum import Enum
 
 from app.delivery.transports.wire import WireMessage
 from app.mail.reply import Phase, Reply
 
 DOT_GRACE_S = 2.0
+
+
+class Step(Enum):
+    """Replies that are about no message: to RSET, and to the empty text that some servers want after a refusal."""
+
+    RESET = "reset"
+    EMPTY = "empty"
 
 
 class Task:

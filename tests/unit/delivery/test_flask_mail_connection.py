@@ -72,7 +72,8 @@ def test_the_envelope_sender_can_be_another(sink: Sink, mail: ServerMail) -> Non
 
 
 def test_everybody_gets_it_and_nobody_sees_who_got_a_blind_copy(sink: Sink, mail: ServerMail) -> None:
-    mail.send(message(recipients=["P <p@example.com>", ("Q", "q@example.com")], cc=["r@example.com"], bcc=["blind@example.com"], reply_to="t@example.com"))
+    mail.send(message(recipients=["P <p@example.com>", ("Q", "q@example.com")], cc=["r@example.com"], bcc=["blind@example.com"],
+                      reply_to="t@example.com"))
     assert sorted(sink.recipients) == ["blind@example.com", "p@example.com", "q@example.com", "r@example.com"]
     head = parsed(sink.taken[0][2])
     assert head["To"] == "P <p@example.com>, Q <q@example.com>"
@@ -118,7 +119,9 @@ def test_the_default_sender_writes_what_names_nobody(sink: Sink, mail: ServerMai
     {"sender": "a@example.com\nX: y"}, {"extra_headers": {"X-A\r\nBcc": "evil@example.com"}},
     {"recipients": ["p@example.com, evil@example.com"]}, {"recipients": ["nobody"]},
 ])
-def test_what_cannot_be_a_header_or_an_address_is_refused_before_anything_is_sent(sink: Sink, mail: ServerMail, changes: dict[str, object]) -> None:
+def test_what_cannot_be_a_header_or_an_address_is_refused_before_anything_is_sent(
+    sink: Sink, mail: ServerMail, changes: dict[str, object],
+) -> None:
     with pytest.raises((AddressError, HeaderError, flask_mail.BadHeaderError)):
         mail.send(message(**changes))
     assert not sink.taken

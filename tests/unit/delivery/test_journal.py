@@ -36,7 +36,8 @@ def slot(directory: JournalDirectory) -> SlotJournal:
 
 
 def outcome(position: int, state: str = "sent", text: str = "ok") -> Outcome:
-    codes = {"sent": (250, Fate.ACCEPTED), "deferred": (451, Fate.DEFERRED), "failed": (550, Fate.BOUNCED_HARD), "unstarted": (0, Fate.DEFERRED)}
+    codes = {"sent": (250, Fate.ACCEPTED), "deferred": (451, Fate.DEFERRED), "failed": (550, Fate.BOUNCED_HARD),
+             "unstarted": (0, Fate.DEFERRED)}
     code, fate = codes[state]
     return Outcome(position, state, fate, Reply(code, "2.0.0", text))  # type: ignore[arg-type]
 

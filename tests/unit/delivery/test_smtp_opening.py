@@ -146,7 +146,8 @@ def test_a_private_host_that_is_not_marked_as_internal_gets_no_connection(sink: 
     assert sink.connections == 0
 
 
-@pytest.mark.parametrize(("verb", "phase"), [("BANNER", Phase.CONNECT), ("EHLO", Phase.HELLO), ("STARTTLS", Phase.STARTTLS), ("AUTH", Phase.AUTH)])
+@pytest.mark.parametrize(("verb", "phase"), [
+    ("BANNER", Phase.CONNECT), ("EHLO", Phase.HELLO), ("STARTTLS", Phase.STARTTLS), ("AUTH", Phase.AUTH)])
 @pytest.mark.parametrize("fault", ["STALL", "CUT", "421 4.3.2 closing", "554 5.7.1 no"])
 def test_the_step_that_fails_is_named(sink: Sink, certificate: Path, verb: str, phase: Phase, fault: str) -> None:
     sink.features, sink.users, sink.faults = ("AUTH PLAIN",), USERS, Faults(replies={verb: fault})

@@ -41,6 +41,7 @@ def test_a_quoted_text_is_read_as_it_was(text: str) -> None:
 
 
 @given(pieces=st.lists(st.tuples(TEXT, TEXT), max_size=4), last=TEXT)
+@example(pieces=[("Hi ", "Anna\n")], last="!")
 @example(pieces=[("a" * 75, "."), (".", "b\r")], last="\nc")
 @example(pieces=[("a" * 74 + "é", "=" * 40)], last=".")
 @settings(max_examples=150)

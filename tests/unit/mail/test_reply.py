@@ -29,7 +29,8 @@ def test_what_is_no_reply_is_said_to_be_none(lines: list[bytes]) -> None:
         parse_reply(lines)
 
 
-@given(st.lists(st.binary(max_size=400).filter(lambda text: b"\n" not in text), min_size=1, max_size=5), st.integers(200, 599), st.sampled_from(Phase))
+@given(st.lists(st.binary(max_size=400).filter(lambda text: b"\n" not in text), min_size=1, max_size=5), st.integers(200, 599),
+       st.sampled_from(Phase))
 def test_any_reply_has_a_meaning(texts: list[bytes], code: int, phase: Phase) -> None:
     reply = parse_reply([b"%d-" % code + text for text in texts[:-1]] + [b"%d " % code + texts[-1]])
     assert (classify(reply, phase) is Fate.ACCEPTED) is (code < 400)
