@@ -55,7 +55,8 @@ def _limits(session: Session, campaign: Campaign) -> list[Finding]:
         mails = session.scalar(sa.select(sa.func.coalesce(sa.func.sum(Sending.total), 0)).where(*recent)) or 0
         wanted = sum(people.active_count for people in campaign.lists)
         if mails + wanted > most:
-            found.append(Finding("bad", f"The account may send {most:,} mails in 30 days; {max(0, most - int(mails)):,} are left, and this campaign has {wanted:,}."))
+            left = max(0, most - int(mails))
+            found.append(Finding("bad", f"The account may send {most:,} mails in 30 days; {left:,} are left, and this campaign has {wanted:,}."))
     return found
 
 

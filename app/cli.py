@@ -27,7 +27,7 @@ def register(app: Flask) -> None:
     """Give the house its commands."""
 
     def house() -> House:
-        return app.extensions["lettermill"]  # type: ignore[no-any-return]
+        return app.extensions["lettermill"]
 
     for command in (_upgrade(house), _setup_link(house), _demo(house), _backup(house), _restore(house), settings_cli(house), plugin_cli(house)):
         app.cli.add_command(command)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
@@ -35,6 +35,11 @@ class Base(DeclarativeBase):
     """The root of all tables."""
 
     metadata = sa.MetaData(naming_convention=NAMING)
+
+
+def table_of(model: type[Base]) -> sa.Table:
+    """Return a model's table, for statements that need no objects."""
+    return cast(sa.Table, model.__table__)
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
@@ -142,7 +147,7 @@ def _own_new_rows(session: Session, _context: object, _instances: object) -> Non
         return
     for row in [*session.new, *session.dirty, *session.deleted]:
         if isinstance(row, Owned):
-            if row.user_id is None:
+            if not row.user_id:
                 row.user_id = scope
             if row.user_id != scope:
                 raise ScopeMissing(f"{type(row).__name__} of another account in the work of account {scope}")

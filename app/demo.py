@@ -11,9 +11,9 @@ from app.accounts import first_run, links
 from app.accounts.keys import new_secret
 from app.accounts.models import Administrator, User
 from app.audience.sample import generate_subscribers, make_sample_list
+from app.campaigning import send_now
 from app.campaigns.models import Campaign
 from app.campaigns.sample import make_sample_campaign, sample_campaign
-from app.campaigning import send_now
 from app.db import db
 from app.delivery.models import Sending, TestMail
 from app.house import House

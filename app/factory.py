@@ -22,7 +22,6 @@ from app.web.errors import init_errors
 from app.web.headers import init_headers
 from app.web.i18n import init_i18n
 from app.web.plugin_rooms import guard_plugin_rooms
-from app.web.plugin_rooms import guard_plugin_rooms
 from app.web.policy import init_policy, require_policies
 from app.web.sessions import init_sessions
 from app.web.shell import init_shell

@@ -30,8 +30,8 @@ from tests.services.processes import binary
 TEXT = "A paragraph of an ordinary newsletter, as long as such paragraphs are, with nothing in it that would need quoting. " * 3
 HTML = ("<html><body><h1>Hello %Subscriber:FirstName|friend%</h1>" + f"<p>{TEXT}</p>" * 24
         + "".join(f'<p><a href="https://shop.example/{number}">Offer {number}</a></p>' for number in range(1, 4))
-        + '<p>%Subscriber:EmailAddress% is on %List:ListName%. <a href="%Link:WebBrowser%">View</a> <a href="%Link:Unsubscribe%">Unsubscribe</a></p>'
-          "</body></html>")
+        + '<p>%Subscriber:EmailAddress% is on %List:ListName%. <a href="%Link:WebBrowser%">View</a></p>'
+          '<p><a href="%Link:Unsubscribe%">Unsubscribe</a></p></body></html>')
 PLAIN = f"Hello %Subscriber:FirstName|friend%\n\n{TEXT}\n\nUnsubscribe: %Link:Unsubscribe%\n"
 
 
@@ -56,7 +56,8 @@ def smtp_sink() -> Iterator[int]:
     """Run Postfix's smtp-sink; yield its port."""
     port = free_port()
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    process = subprocess.Popen([binary("smtp-sink"), *user, f"127.0.0.1:{port}", "1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [binary("smtp-sink"), *user, f"127.0.0.1:{port}", "1000"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(0.3)
     try:
         yield port

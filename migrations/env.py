@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from alembic import context
-from flask import current_app
 
 from app.db import Base, db
 
@@ -25,5 +24,4 @@ def run() -> None:
         connection.commit()
 
 
-assert current_app
 run()

@@ -13,7 +13,7 @@ from flask import Flask
 
 from app import create_app
 from app.config import from_environment
-from app.db import EVERY_TENANT, db, scoped_to, utcnow, writing
+from app.db import EVERY_TENANT, db, scoped_to, table_of, utcnow, writing
 from app.jobs import Job
 from app.processes.models import ShuntedJob
 
@@ -59,7 +59,7 @@ def perform(name: str, ids: dict[str, int]) -> None:
 def shunt(name: str, ids: dict[str, int], error: Exception) -> None:
     """Keep a failed job for a person; the same job with the same numbers is one row that counts."""
     db.session.rollback()
-    table = ShuntedJob.__table__
+    table = table_of(ShuntedJob)
     seen = {"error": f"{type(error).__name__}: {error}"[:300], "traceback": "".join(traceback.format_exception(error)), "at": utcnow()}
     with writing(db.engine) as connection:
         rows = connection.execute(sa.select(table.c.id, table.c.ids).where(table.c.job == name)).all()

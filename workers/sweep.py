@@ -68,7 +68,8 @@ def ring_for_plugins(house: House) -> None:
 def recover_senders(house: House) -> None:
     """Settle what dead senders of this machine left, by their journals."""
     settings, enabled = house.settings.load(), house.plugins.snapshot(house.engine)
-    recover_orphans(house.engine, JournalDirectory(house.config.journal), lambda sending: policy_of(settings, sending), tell_finished(enabled))
+    directory = JournalDirectory(house.config.journal)
+    recover_orphans(house.engine, directory, lambda sending: policy_of(settings, sending), tell_finished(enabled))
 
 
 def reconcile_ledger(house: House) -> None:

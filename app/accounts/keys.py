@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from app.accounts.models import Administrator, ApiKey, User
-from app.db import utcnow, writing
+from app.db import table_of, utcnow, writing
 
 PREFIX = "lm_"
 SHOWN = 10
@@ -44,10 +44,17 @@ def current_key(session: Session, person: Administrator | User) -> ApiKey | None
                                                   ApiKey.revoked_at.is_(None)))
 
 
+def person_of(session: Session, kind: str, number: int | None) -> Administrator | User | None:
+    """Return the person that a stored row speaks of, or None where the account is gone."""
+    if number is None:
+        return None
+    return session.get(Administrator, number) if kind == "administrator" else session.get(User, number)
+
+
 def holder_of(session: Session, key: str) -> tuple[ApiKey, Administrator | User] | None:
     """Return the key's row and whose it is, or None for a key that is unknown or has ended."""
     row = session.scalar(sa.select(ApiKey).where(ApiKey.key_hash == hashed(key), ApiKey.revoked_at.is_(None)))
-    person = session.get(Administrator if row.kind == "administrator" else User, row.person_id) if row else None
+    person = person_of(session, row.kind, row.person_id) if row else None
     return (row, person) if row and person else None
 
 
@@ -56,5 +63,5 @@ def note_use(engine: Engine, key: ApiKey, address: str) -> None:
     if key.last_used_at is not None and utcnow() - key.last_used_at < _TOUCH:
         return
     with writing(engine) as connection:
-        connection.execute(sa.update(ApiKey.__table__).where(ApiKey.__table__.c.id == key.id)
+        connection.execute(sa.update(table_of(ApiKey)).where(table_of(ApiKey).c.id == key.id)
                            .values(last_used_at=utcnow(), last_used_address=address))

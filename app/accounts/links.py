@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.accounts import keys
 from app.accounts.keys import hashed, new_secret
 from app.accounts.models import Administrator, SingleUseToken, User
 from app.db import utcnow
@@ -59,4 +60,4 @@ def use(session: Session, purpose: str, secret: str) -> SingleUseToken | None:
 
 def person_of(session: Session, link: SingleUseToken) -> Administrator | User | None:
     """Return whom the link is for, or None where the account is gone."""
-    return session.get(Administrator if link.kind == "administrator" else User, link.person_id) if link.person_id else None
+    return keys.person_of(session, link.kind, link.person_id)

@@ -32,7 +32,7 @@ def problems(session: Session, person: Administrator, *, email: str, username: s
     if new_password:
         found["new_password"] = problem_with(new_password, username, email, person.first_name)
     if (new_password or email != person.email) and not is_right(person.password_hash, password):
-        found["password"] = "Type your present password to change your address or your password."
+        found["password"] = "Type your present password to change your address or your password."  # noqa: S105 - words for a person
     return {name: problem for name, problem in found.items() if problem}
 
 

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from app.accounts.keys import hashed, new_secret
 from app.accounts.models import Administrator, LoginSession, User
-from app.db import reading, utcnow, writing
+from app.db import reading, table_of, utcnow, writing
 
 TOUCH = timedelta(minutes=1)
 LONGEST = timedelta(days=14)
-_TABLE = LoginSession.__table__
+_TABLE = table_of(LoginSession)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def find(engine: Engine, key: str, idle: timedelta) -> Found | None:
         row = connection.execute(sa.select(_TABLE).where(_TABLE.c.key_hash == hashed(key))).one_or_none()
         if row is None or row.expires_at < utcnow() or row.seen_at + idle < utcnow():
             return None
-        people = Administrator.__table__ if row.kind == "administrator" else User.__table__
+        people = table_of(Administrator) if row.kind == "administrator" else table_of(User)
         epoch = connection.scalar(sa.select(people.c.epoch).where(people.c.id == row.person_id))
     return Found(row.id, dict(row.data), row.seen_at) if epoch == row.epoch else None
 

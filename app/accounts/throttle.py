@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from app.accounts.models import LoginFailure
-from app.db import reading, utcnow, writing
+from app.db import reading, table_of, utcnow, writing
 
 WINDOW = timedelta(minutes=15)
 BY_NAME, BY_ADDRESS = 8, 40
-_TABLE = LoginFailure.__table__
+_TABLE = table_of(LoginFailure)
 
 
 def wait_s(engine: Engine, name: str, address: str) -> int:

@@ -21,7 +21,7 @@ def page_of_users(session: Session, after: int = 0, words: str = "") -> list[Use
     return list(session.scalars(query).unique())
 
 
-def taken(session: Session, field: str, value: str, but: User | None = None) -> str:
+def taken(session: Session, field: str, value: str, but: Administrator | User | None = None) -> str:
     """Return what stands in the way of this ``email`` or ``username``, or the empty text. Administrators' are taken, too."""
     holders: list[Administrator | User] = [*session.scalars(sa.select(Administrator).where(getattr(Administrator, field) == value)),
                                            *session.scalars(sa.select(User).where(getattr(User, field) == value, User.is_house.is_(False)))]
@@ -63,6 +63,6 @@ def delete_group(session: Session, group: UserGroup) -> int:
     return members
 
 
-def house_account_id() -> sa.Select[tuple[int]]:
+def house_account_id() -> sa.Select[int]:
     """Return the query for the account that administrators send from."""
     return sa.select(User.id).where(User.is_house)

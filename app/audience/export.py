@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from app.audience.models import Subscriber
-from app.db import reading
+from app.db import reading, table_of
 
 # What makes a spreadsheet take a cell for a formula, full-width forms too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
@@ -33,7 +33,7 @@ def csv_line(cells: Sequence[Any]) -> str:
 def export_list(engine: Engine, list_id: int, aliases: Sequence[str]) -> Iterator[str]:
     """Yield the list as CSV, line by line, by number: a million people need no more memory than a thousand."""
     yield csv_line(["email", "first_name", "last_name", *aliases, "state", "subscribed_at", "unsubscribed_at"])
-    table, after = Subscriber.__table__, 0
+    table, after = table_of(Subscriber), 0
     while True:
         with reading(), engine.connect() as connection:
             rows = connection.execute(sa.select(table).where(table.c.list_id == list_id, table.c.id > after).order_by(table.c.id).limit(CHUNK)).all()

@@ -57,7 +57,7 @@ def delete(session: Session, found: SubscriberList) -> None:
     of_list = sa.select(Import.id).where(Import.list_id == found.id)
     session.execute(sa.delete(ImportRejection).where(ImportRejection.import_id.in_(of_list)).execution_options(synchronize_session=False))
     for table in (Import, ConsentEvent, CustomField, Subscriber):
-        session.execute(sa.delete(table).where(table.list_id == found.id).execution_options(synchronize_session=False))  # type: ignore[attr-defined]
+        session.execute(sa.delete(table).where(table.list_id == found.id).execution_options(synchronize_session=False))
     # Campaigns (a room above this one) name their lists in a table of pairs; the pairs of this list go with it.
     pairs = sa.table("campaign_lists", sa.column("list_id"))
     session.execute(sa.delete(pairs).where(pairs.c.list_id == found.id))

@@ -102,7 +102,7 @@ class ConsentEvent(Owned, Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     subscriber_id: Mapped[int] = mapped_column(BigId)
     list_id: Mapped[int] = mapped_column()
-    # subscribed | confirmed | unsubscribed | imported
+    # One of: subscribed, confirmed, unsubscribed, imported.
     kind: Mapped[str] = mapped_column(sa.String(16))
     # form | footer-link | one-click | import | user | administrator
     via: Mapped[str] = mapped_column(sa.String(16))

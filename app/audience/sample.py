@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.accounts.models import User
 from app.audience import lists
 from app.audience.models import Subscriber, SubscriberList
-from app.db import utcnow, writing
+from app.db import table_of, utcnow, writing
 
 _FIRST = ("Anna", "Per", "Søren", "Lena", "Tomáš", "Aylin", "José", "Mei", "Fatima", "Oskar", "Zoë", "Noah", "Ines", "Kofi", "Sanna", "Ravi")
 _LAST = ("Karlsson", "Berge", "Fjord", "Lindqvist", "Novák", "Yılmaz", "García", "Chen", "Haddad", "Müller", "O’Brien", "Silva", "Okafor", "Patel")
@@ -35,7 +35,7 @@ def make_sample_list(session: Session, owner: User, count: int = 12) -> Subscrib
 
 def generate_subscribers(engine: Engine, found: SubscriberList, count: int) -> None:
     """Add ``count`` generated people to a list that has none of them yet, in transactions of 2,000."""
-    table, of = Subscriber.__table__, SubscriberList.__table__
+    table, of = table_of(Subscriber), table_of(SubscriberList)
     same = {"user_id": found.user_id, "list_id": found.id, "state": "active", "bounce_state": "none", "fields": {}, "source": "sample",
             "subscribed_ip": ""}
     for start in range(0, count, CHUNK):

@@ -45,7 +45,7 @@ def add(session: Session, found: SubscriberList, address: str, *, first_name: st
     return person
 
 
-def change(session: Session, person: Subscriber, *, first_name: str, last_name: str, fields: dict[str, Any]) -> None:
+def change(person: Subscriber, *, first_name: str, last_name: str, fields: dict[str, Any]) -> None:
     """Change what is known of a person; the address stays, because consent was given for that one."""
     person.first_name, person.last_name, person.fields = first_name, last_name, dict(fields)
 

@@ -63,8 +63,9 @@ KNOWN_TAGS: tuple[KnownTag, ...] = (
 )
 
 # Shorter spellings that authors know from elsewhere.
-_ALIASES = {"Subscriber:ID": "Subscriber:SubscriberID", "List:ID": "List:ListID", "List:Name": "List:ListName", "Campaign:ID": "Campaign:CampaignID",
-            "Campaign:Name": "Campaign:CampaignName", "User:ID": "User:UserID", "Subscriber:Email": "Subscriber:EmailAddress"}
+_ALIASES = {
+    "Subscriber:ID": "Subscriber:SubscriberID", "Subscriber:Email": "Subscriber:EmailAddress", "List:ID": "List:ListID",
+    "List:Name": "List:ListName", "Campaign:ID": "Campaign:CampaignID", "Campaign:Name": "Campaign:CampaignName", "User:ID": "User:UserID"}
 _CORE = frozenset(tag.name for tag in KNOWN_TAGS)
 OF_LINKS = frozenset({"Link:Unsubscribe", "Link:WebBrowser"})
 

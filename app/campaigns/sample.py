@@ -19,7 +19,8 @@ def make_sample_campaign(session: Session, owner: User, people: SubscriberList) 
     """Add the sample campaign for the house's own account."""
     html = files("app.campaigns").joinpath("sample.html").read_text("utf-8")
     campaign = Campaign(
-        user_id=owner.id, name=NAME, from_name="Lettermill", from_email="hello@lettermill.test", subject="%Subscriber:FirstName|Hello%, your first campaign is here",
+        user_id=owner.id, name=NAME, from_name="Lettermill", from_email="hello@lettermill.test",
+        subject="%Subscriber:FirstName|Hello%, your first campaign is here",
         preheader="It left Lettermill a moment ago. Open it, follow its link, and watch the report.", html=html, plain=html_to_plain(html),
         time_zone=owner.time_zone, lists=[people])
     session.add(campaign)

@@ -17,6 +17,8 @@ from app.house import House
 from app.settings.sections.system import SystemSettings
 
 _PATH = re.compile(r"^/content/(view|preview|test-mail)/([A-Za-z0-9._~:=-]{10,400})$")
+_POLICY = ("sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src http: https: data:; "
+           "style-src 'unsafe-inline' http: https:; font-src http: https: data:; media-src http: https:")
 PAGES: dict[str, Callable[[House, str, float], str | None]] = {"view": web_view, "preview": campaign_preview, "test-mail": test_mail}
 _GONE = "<!doctype html><meta charset=utf-8><title>Not here</title><p>This page is not here. Its link may be over: open it anew from where you found it."
 
@@ -40,8 +42,7 @@ class ContentApp:
         pages = urlsplit(system.base_url or self._house.config.base_url)
         return [
             ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Security-Policy", "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src http: https: data:; "
-             f"style-src 'unsafe-inline' http: https:; font-src http: https: data:; media-src http: https:; frame-ancestors 'self' {pages.scheme}://{pages.netloc}"),
+            ("Content-Security-Policy", f"{_POLICY}; frame-ancestors 'self' {pages.scheme}://{pages.netloc}"),
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "no-referrer"),
             ("X-Robots-Tag", "noindex"),

@@ -10,7 +10,7 @@ from email.policy import compat32
 
 import sqlalchemy as sa
 
-from app.db import EVERY_TENANT, reading, scoped_to
+from app.db import EVERY_TENANT, reading, scoped_to, table_of
 from app.delivery.models import TestMail
 from app.delivery.personal import personal_mail
 from app.delivery.preview import preview_html
@@ -48,7 +48,7 @@ def test_mail(house: House, signed: str, now: float) -> str | None:
     numbers = _numbers(house, signed, now, "mail", 1)
     if numbers is None:
         return None
-    table = TestMail.__table__
+    table = table_of(TestMail)
     with reading(), house.engine.connect() as connection:
         source = connection.scalar(sa.select(table.c.source).where(table.c.id == numbers[0]))
     return None if source is None else _mail_page(message_from_bytes(source, policy=compat32))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from app.delivery.transports.outcome import Outcome, in_doubt, of_reply, unstarted
 from app.delivery.transports.transport import Journal
 from app.delivery.transports.wire import WireMessage
-from app.mail.reply import Reply, classify
+from app.mail.reply import Phase, Reply, classify
 from app.plugins.calls import delivery_channels
 from app.plugins.manager import EnabledPlugins
 from app.plugins.views import ChannelMessage, DeliveryChannel
@@ -35,7 +35,7 @@ class ChannelTransport:
         for answer in self._channel.deliver(self._handed(messages, journal, taken, refused)):
             message = taken.pop(answer.position)
             reply = Reply(answer.code, answer.enhanced, answer.text)
-            outcome = of_reply(message.position, reply, classify(reply, "dot"))
+            outcome = of_reply(message.position, reply, classify(reply, Phase.DOT))
             journal.reply(message.position, outcome)
             yield outcome
         yield from refused

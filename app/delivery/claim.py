@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -48,15 +49,23 @@ def claim_next(connection: Connection, sending_id: int, slot_id: int, held: Coll
 def claim_batch(connection: Connection, sending_id: int, slot_id: int, held: Collection[str] = ()) -> Claim | None:
     """Claim the first waiting batch."""
     batch, token = BATCHES.c, new_claim()
-    free = (sa.select(batch.id).where(batch.sending_id == sending_id, batch.state == "waiting", batch.pacing_group.not_in(list(held)))
+    free = (sa.select(batch.id, batch.first, batch.last, batch.pacing_group)
+            .where(batch.sending_id == sending_id, batch.state == "waiting", batch.pacing_group.not_in(list(held)))
             .order_by(batch.first).limit(1))
-    batch_id = connection.scalar(free.with_for_update(skip_locked=True))
-    if batch_id is None:
-        return None
-    connection.execute(sa.update(BATCHES).where(batch.id == batch_id).values(
-        state="claimed", claim=token, slot_id=slot_id, lease_until=db_now(connection, LEASE_S)))
-    row = connection.execute(sa.select(batch.first, batch.last, batch.pacing_group).where(batch.id == batch_id)).one()
-    return Claim(token, sending_id, slot_id, batch_id, row.first, row.last, row.pacing_group)
+    taken = {"state": "claimed", "claim": token, "slot_id": slot_id, "lease_until": db_now(connection, LEASE_S)}
+    row = _take(connection, free, taken)
+    return None if row is None else Claim(token, sending_id, slot_id, row.id, row.first, row.last, row.pacing_group)
+
+
+def _take(connection: Connection, free: sa.Select[Any], taken: dict[str, Any]) -> Any:
+    """Take the batch that ``free`` finds: in one statement where the database gives back what it changed, else under a row lock."""
+    if connection.dialect.name == "sqlite":
+        found = free.with_only_columns(BATCHES.c.id).scalar_subquery()
+        return connection.execute(sa.update(BATCHES).where(BATCHES.c.id == found).values(taken).returning(BATCHES)).one_or_none()
+    row = connection.execute(free.with_for_update(skip_locked=True)).one_or_none()
+    if row is not None:
+        connection.execute(sa.update(BATCHES).where(BATCHES.c.id == row.id).values(taken))
+    return row
 
 
 def claim_retries(connection: Connection, sending_id: int, slot_id: int) -> Claim | None:
@@ -86,9 +95,18 @@ def release(connection: Connection, claim: Claim) -> None:
     if claim.is_retry:
         _release_retries(connection, claim)
         return
-    state = "waiting" if has_untried(connection, claim.sending_id, claim.first, claim.last) else "done"
-    connection.execute(sa.update(BATCHES).where(BATCHES.c.id == claim.batch_id, BATCHES.c.claim == claim.token).values(
-        state=state, claim=None, slot_id=None, lease_until=None))
+    batch = BATCHES.c
+    row = connection.execute(sa.select(batch.id, batch.first, batch.last).where(
+        batch.id == claim.batch_id, batch.claim == claim.token)).one_or_none()
+    if row is not None:
+        let_batch_go(connection, claim.sending_id, row)
+
+
+def let_batch_go(connection: Connection, sending_id: int, batch: Any) -> None:
+    """End whatever claim there is on a batch; it waits again if a row of it is untried, else it is done. ``batch``: id, first, last."""
+    state = "waiting" if has_untried(connection, sending_id, batch.first, batch.last) else "done"
+    connection.execute(sa.update(BATCHES).where(BATCHES.c.id == batch.id)
+                       .values(state=state, claim=None, slot_id=None, lease_until=None))
 
 
 def _release_retries(connection: Connection, claim: Claim) -> None:

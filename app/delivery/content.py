@@ -25,8 +25,9 @@ Content = dict[str, Any]
 def content_of(session: Session, campaign: Campaign) -> Content:
     """Return the campaign with everything that its mails show of other things: the account, the lists, the names of custom fields."""
     content: Content = {name: getattr(campaign, name) for name in (*TEXTS, *SWITCHES)}
-    return content | {"campaign_name": campaign.name, "user": _user(session, campaign.user_id), "fields": _fields(session, campaign.user_id),
-                      "lists": {str(found.id): _list(found) for found in campaign.lists}, "links": []}
+    lists = {str(found.id): _list(found) for found in campaign.lists}
+    return content | {"campaign_name": campaign.name, "user": _user(session, campaign.user_id),
+                      "fields": _fields(session, campaign.user_id), "lists": lists, "links": []}
 
 
 def _user(session: Session, user_id: int) -> dict[str, Any]:
@@ -60,11 +61,12 @@ def split_texts(content: Mapping[str, Any]) -> tuple[tuple[str | Link, ...], tup
     for piece in html:
         if isinstance(piece, Link):
             numbers.setdefault(piece.url, piece.number)
-    following = 1 + max((piece.number for piece in html if isinstance(piece, Link)), default=0)
+    last = max((piece.number for piece in html if isinstance(piece, Link)), default=0)
     plain: list[str | Link] = []
-    for piece in split_plain_links(content["plain"], first=following):
+    for piece in split_plain_links(content["plain"]):
         if isinstance(piece, Link):
-            piece = Link(piece.url, numbers.setdefault(piece.url, piece.number), piece.label)
+            number = numbers.setdefault(piece.url, last + 1)
+            last, piece = max(last, number), Link(piece.url, number, piece.label)
         plain.append(piece)
     return html, tuple(plain)
 

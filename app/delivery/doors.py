@@ -33,7 +33,7 @@ def signer_of(row: Any, secrets: SecretBox) -> DkimSigner | None:
 
 
 class Doors:
-    """Keeps a transport for each server while the server stays as it is: connections, and the patience with one that fails, outlive a job."""
+    """Keeps a transport for each server while that stays as it is: connections, and the patience with one that fails, outlive a job."""
 
     def __init__(self, secrets: SecretBox, helo: str) -> None:
         self._secrets, self._helo = secrets, helo

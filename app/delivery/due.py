@@ -38,7 +38,7 @@ def freezing_sendings(engine: Engine) -> list[Due]:
 
 
 def due_sendings(engine: Engine) -> list[Due]:
-    """Return the sendings with somebody to send to now: a waiting batch, or a row whose next try is due; and cancelled ones not wound down."""
+    """Return the sendings with somebody to send to now (a waiting batch, a try that is due), and cancelled ones not wound down."""
     sending, row = SENDINGS.c, RECIPIENTS.c
     batch = sa.exists().where(BATCHES.c.sending_id == sending.id, BATCHES.c.state == "waiting")
     waiting = sa.exists().where(row.sending_id == sending.id, row.next_at.is_not(None))

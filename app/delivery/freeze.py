@@ -90,8 +90,8 @@ def _move_on(connection: Connection, sending: Any, people: Sequence[Any], added:
     is_last_of_walk = len(people) < CHUNK
     place = {"freeze_list": sending.freeze_list + 1, "freeze_after": 0} if is_last_of_walk else {"freeze_after": people[-1].id}
     moved = connection.execute(
-        sa.update(SENDINGS).where(SENDINGS.c.id == sending.id, SENDINGS.c.state == "freezing", SENDINGS.c.freeze_list == sending.freeze_list,
-                                  SENDINGS.c.freeze_after == sending.freeze_after)
+        sa.update(SENDINGS).where(SENDINGS.c.id == sending.id, SENDINGS.c.state == "freezing",
+                                  SENDINGS.c.freeze_list == sending.freeze_list, SENDINGS.c.freeze_after == sending.freeze_after)
         .values(total=SENDINGS.c.total + added, **place))
     if not moved.rowcount:
         raise Moved
@@ -141,10 +141,11 @@ def _write(connection: Connection, table: sa.Table, rows: Iterable[Row]) -> None
 
 def _revive(connection: Connection, sending: Any, people: Sequence[Any]) -> None:
     """Mail somebody after all who was skipped on one list and may be mailed on another."""
+    row, batch = RECIPIENTS.c, BATCHES.c
     for person in people:
-        connection.execute(sa.update(RECIPIENTS).where(RECIPIENTS.c.sending_id == sending.id, RECIPIENTS.c.position == person.position)
+        connection.execute(sa.update(RECIPIENTS).where(row.sending_id == sending.id, row.position == person.position)
                            .values(state=State.PENDING, reason="", settled_at=None, subscriber_id=person.id, list_id=person.list_id))
         connection.execute(
-            sa.update(BATCHES).where(BATCHES.c.sending_id == sending.id, BATCHES.c.first <= person.position, BATCHES.c.last >= person.position)
-            .values(state="waiting", skipped=BATCHES.c.skipped - 1))
+            sa.update(BATCHES).where(batch.sending_id == sending.id, batch.first <= person.position, batch.last >= person.position)
+            .values(state="waiting", skipped=batch.skipped - 1))
 

@@ -121,7 +121,8 @@ def _reasons(connection: Connection, sending: Any, losers: Sequence[Any]) -> dic
     held = suppressed.look_up(connection, sending.user_id, [row.dedupe_key for row in losers])
     person = SUBSCRIBERS.c
     wanted = [row.subscriber_id for row in losers if row.subscriber_id is not None]
-    known = {row.id: row for row in connection.execute(sa.select(person.id, person.state, person.bounce_state).where(person.id.in_(wanted)))}
+    found = connection.execute(sa.select(person.id, person.state, person.bounce_state).where(person.id.in_(wanted)))
+    known = {row.id: row for row in found}
     reasons = {row.position: _reason(row, known.get(row.subscriber_id), held) for row in losers}
     return {position: reason for position, reason in reasons.items() if reason}
 

@@ -99,7 +99,8 @@ def _freeze_domain(house: House, session: Session, sending: Sending) -> None:
     server = route(connection, sending.user_id, sending.delivery_server_id)
     row = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == sending.id)).one()
     if server is not None:
-        now = Circumstances(row, server, house.settings.load(), house.plugins.snapshot(house.engine), verified_domains(connection, sending.user_id))
+        now = Circumstances(row, server, house.settings.load(), house.plugins.snapshot(house.engine),
+                            verified_domains(connection, sending.user_id))
         sending.message_id_domain = sender_of(house, now).mfrom_domain
         session.flush()
 

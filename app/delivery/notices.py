@@ -62,7 +62,8 @@ def notices_wait(engine: Engine) -> bool:
 
 def _due(connection: Connection) -> sa.Select[Any]:
     row = NOTICES.c
-    return sa.select(row.id).where(row.state == "waiting", sa.or_(row.next_at.is_(None), row.next_at <= db_now(connection))).order_by(row.id)
+    is_due = sa.or_(row.next_at.is_(None), row.next_at <= db_now(connection))
+    return sa.select(row.id).where(row.state == "waiting", is_due).order_by(row.id)
 
 
 def send_waiting(house: House) -> int:

@@ -22,7 +22,7 @@ class Pace:
 
     @property
     def may_overlap(self) -> bool:
-        """Whether the intent of the next slice may be written while this one is on the wire; not where one mail takes longer than a second."""
+        """Whether the next intent may be written while this slice is on the wire; not where one mail takes longer than a second."""
         return self.rate >= 1 / SLICE_S
 
     def measured(self, mails: int, seconds: float) -> None:

@@ -11,8 +11,8 @@ LONGEST = 64
 
 _DOMAINS = {
     "google": "gmail.com googlemail.com",
-    "microsoft": "outlook.com hotmail.com live.com msn.com hotmail.co.uk hotmail.fr hotmail.de hotmail.it hotmail.es live.co.uk live.fr live.nl "
-                 "live.it outlook.de outlook.fr outlook.es passport.com windowslive.com",
+    "microsoft": "outlook.com hotmail.com live.com msn.com hotmail.co.uk hotmail.fr hotmail.de hotmail.it hotmail.es live.co.uk live.fr "
+                 "live.nl live.it outlook.de outlook.fr outlook.es passport.com windowslive.com",
     "yahoo": "yahoo.com yahoo.co.uk yahoo.fr yahoo.de yahoo.it yahoo.es yahoo.ca yahoo.in yahoo.co.in yahoo.com.br yahoo.com.mx ymail.com "
              "rocketmail.com aol.com aol.de aol.fr aol.co.uk aim.com verizon.net netscape.net",
     "apple": "icloud.com me.com mac.com",

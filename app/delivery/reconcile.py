@@ -1,4 +1,4 @@
-"""What sets right whatever nobody else will: claims whose lease ran out, mail in doubt whose wait is over, sendings that should be finished.
+"""What sets right whatever nobody else will: claims whose lease ran out, mail in doubt long enough, sendings that should be finished.
 
 By the database alone, by any process, harmless at any moment; it moves rows from one state to another and never deletes one.
 """
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from app.db import reading, utcnow
 from app.delivery.again import write_again
-from app.delivery.claim import has_untried
+from app.delivery.claim import let_batch_go
 from app.delivery.clock import db_now
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
 from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, Moves, State, batches_of
@@ -60,8 +60,7 @@ def _expire_batches(connection: Connection, sending: Any, policy: Policy) -> int
             row.sending_id == sending.id, row.position.between(batch.first, batch.last), row.state == State.INFLIGHT, row.next_at.is_(None))
             .order_by(row.claim)).all()
         moved += _doubt(connection, sending.id, rows, policy, is_retry=False)
-        state = "waiting" if has_untried(connection, sending.id, batch.first, batch.last) else "done"
-        connection.execute(sa.update(BATCHES).where(BATCHES.c.id == batch.id).values(state=state, claim=None, slot_id=None, lease_until=None))
+        let_batch_go(connection, sending.id, batch)
     return moved
 
 
@@ -69,7 +68,8 @@ def _expire_retries(connection: Connection, sending: Any, policy: Policy) -> int
     """The same for rows that were tried again: their lease is their ``next_at``. Claimed and not in flight, they are simply due."""
     row = RECIPIENTS.c
     rows = connection.execute(sa.select(row.position, row.claim, row.reason).where(
-        row.sending_id == sending.id, row.next_at < db_now(connection), row.state == State.INFLIGHT).order_by(row.claim).limit(AT_ONCE)).all()
+        row.sending_id == sending.id, row.next_at < db_now(connection), row.state == State.INFLIGHT)
+        .order_by(row.claim).limit(AT_ONCE)).all()
     return _doubt(connection, sending.id, rows, policy, is_retry=True)
 
 
@@ -82,7 +82,7 @@ def _doubt(connection: Connection, sending_id: int, rows: Iterable[Any], policy:
 
 
 def _retry_doubts(connection: Connection, sending_id: int) -> bool:
-    """Send once more, by the policy, what has been in doubt for the wait and of which no evidence came; return whether there may be more."""
+    """Send once more what was in doubt for the whole wait and of which no evidence came; return whether there may be more."""
     row = RECIPIENTS.c
     positions = list(connection.scalars(sa.select(row.position).where(
         row.sending_id == sending_id, row.next_at <= db_now(connection), row.state == State.IN_DOUBT).limit(AT_ONCE)

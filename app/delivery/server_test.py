@@ -71,7 +71,7 @@ test_server.__test__ = False  # type: ignore[attr-defined]
 
 
 def _phases(server: Any, failed_at: str | None, why: str) -> list[Step]:
-    steps = []
+    steps: list[Step] = []
     for phase, name in _PHASES:
         if (phase == "starttls" and server.security != "starttls") or (phase == "auth" and not server.username):
             continue

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User, UserGroup
-from app.db import utcnow
+from app.db import table_of, utcnow
 from app.delivery.models import DeliveryServer, Sending
 from app.mail.address import AddressError, parse_address, parse_domain
 from app.mail.dkim import DkimKeyError, generate_key, load_key, public_record
@@ -129,7 +129,7 @@ def save(session: Session, secrets: SecretBox, server: DeliveryServer, values: M
         server.password_sealed = secrets.seal(password)
     if dkim_key is not None:
         _set_key(secrets, server, dkim_key)
-    if server.id is None:
+    if not server.id:
         server.is_default = not session.scalar(sa.select(DeliveryServer.id).where(DeliveryServer.is_default).limit(1))
         session.add(server)
     server.revision = (server.revision or 0) + 1
@@ -165,7 +165,7 @@ def dns_record(secrets: SecretBox, server: DeliveryServer) -> tuple[str, str] | 
 
 def copy(session: Session, server: DeliveryServer) -> DeliveryServer:
     """Add a disabled server with the same values, secrets included."""
-    columns = {column.key: getattr(server, column.key) for column in DeliveryServer.__table__.columns}
+    columns = {column.key: getattr(server, column.key) for column in table_of(DeliveryServer).columns}
     for name in ("id", "created_at", "last_test_at", "last_test_passed", "dns_seen_at"):
         columns.pop(name)
     twin = DeliveryServer(**columns | {"name": _free_name(session, server.name), "enabled": False, "is_default": False, "is_test_mailbox": False})

@@ -157,7 +157,8 @@ class Slices:
         """Compile what is not compiled, and ask plug-ins about the rows, with no transaction open."""
         compiled = self._compiled.setdefault(now.key, {})
         for variant in {now.variant(row.list_id) for row in rows} - set(compiled):
-            compiled[variant] = compile_sending(trip_of(self._house, now, variant), self._house.tokens, signer_of(now.server, self._house.secrets))
+            signer = signer_of(now.server, self._house.secrets)
+            compiled[variant] = compile_sending(trip_of(self._house, now, variant), self._house.tokens, signer)
         verdicts, plugged = _ask(now, rows) if has_batch_path(now.enabled) else ({}, {})
         return compiled, verdicts, plugged
 
@@ -216,7 +217,8 @@ def _ask(now: Circumstances, rows: Sequence[Any]) -> tuple[dict[int, Skip | Defe
 
 def sending_view(sending: Any) -> SendingView:
     """Return the sending as plug-ins see it."""
-    return SendingView(id=sending.id, kind=sending.kind, account_id=sending.user_id, campaign_id=sending.campaign_id, channel=sending.channel)
+    return SendingView(id=sending.id, kind=sending.kind, account_id=sending.user_id, campaign_id=sending.campaign_id,
+                       channel=sending.channel)
 
 
 def _keep_back(connection: Connection, claim: Claim, verdicts: Mapping[int, Skip | Defer]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from app.db import reading, utcnow
 from app.delivery.again import write_again
-from app.delivery.claim import has_untried
+from app.delivery.claim import let_batch_go
 from app.delivery.clock import db_now
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
 from app.delivery.journal import Entry, JournalDirectory, SlotBusy, SlotJournal
@@ -88,7 +88,8 @@ def release_slot(engine: Engine, held: HeldSlot) -> None:
 
 def _let_go(engine: Engine, slot_id: int, journal: SlotJournal) -> None:
     journal.truncate()
-    write_again(engine, lambda connection: connection.execute(sa.update(SLOTS).where(SLOTS.c.id == slot_id).values(process="", seen_at=utcnow())))
+    free = sa.update(SLOTS).where(SLOTS.c.id == slot_id).values(process="", seen_at=utcnow())
+    write_again(engine, lambda connection: connection.execute(free))
 
 
 def _has_left_something(connection: Connection, directory: JournalDirectory, name: str, slot_id: int) -> bool:
@@ -110,10 +111,10 @@ def recover(engine: Engine, slot_id: int, entries: Entries, policy_of: PolicyOf,
     The caller holds the slot's lock.
     """
     return write_again(engine, lambda connection: sum(
-        _recover_sending(connection, sending, slot_id, entries, policy_of(sending), tell) for sending in _touched(connection, slot_id, entries)))
+        _recover_sending(connection, sending, slot_id, entries, policy_of(sending), tell) for sending in _touched(connection, entries)))
 
 
-def _touched(connection: Connection, slot_id: int, entries: Entries) -> list[Any]:
+def _touched(connection: Connection, entries: Entries) -> list[Any]:
     """Return the sendings that the slot may have rows of: those that are under way, and those that its journal names."""
     named = {sending_id for sending_id, _ in entries}
     return list(connection.execute(sa.select(SENDINGS).where(sa.or_(SENDINGS.c.state.in_(ACTIVE), SENDINGS.c.id.in_(named)))
@@ -158,8 +159,7 @@ def _give_back(connection: Connection, sending_id: int, slot_id: int) -> bool:
     batches = connection.execute(sa.select(BATCHES.c.id, BATCHES.c.first, BATCHES.c.last).where(
         BATCHES.c.sending_id == sending_id, BATCHES.c.slot_id == slot_id)).all()
     for batch in batches:
-        state = "waiting" if has_untried(connection, sending_id, batch.first, batch.last) else "done"
-        connection.execute(sa.update(BATCHES).where(BATCHES.c.id == batch.id).values(state=state, claim=None, slot_id=None, lease_until=None))
+        let_batch_go(connection, sending_id, batch)
     row = RECIPIENTS.c
     due = connection.execute(sa.update(RECIPIENTS).where(
         row.sending_id == sending_id, row.next_at.is_not(None), row.slot_id == slot_id, row.state == State.PENDING)

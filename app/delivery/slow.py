@@ -9,8 +9,8 @@ from app.campaigns.personalisation import Person, fill, reader_of
 from app.delivery.compile import CompiledSending, Rendered, walk
 from app.delivery.road import Mail, Stop
 from app.delivery.steps import ADDRESSING
-from app.mail.mfrom import mfrom_address
 from app.mail.message import compile_message
+from app.mail.mfrom import mfrom_address
 from app.plugins.calling import PluginFailed
 from app.plugins.calls import RETRY_MINUTES, filter_message, transform_message
 from app.plugins.manager import EnabledPlugins

@@ -32,7 +32,7 @@ class Address:
 
 def parse_address(text: str, *, allow_utf8: bool = False) -> Address:
     """Return the address; raise AddressError. ``allow_utf8`` admits local parts that need SMTPUTF8 (RFC 6531)."""
-    if (plain := _PLAIN.match(text)) and len(text) <= LONGEST and len(plain[1]) <= LONGEST_LOCAL and text[0] != "-":
+    if (plain := _PLAIN.match(text)) and len(text) <= LONGEST and len(plain[1]) <= LONGEST_LOCAL and text[0] != "-" and "=?" not in text:
         return Address(plain[1], plain[2])
     return _parse_slowly(text, allow_utf8)
 
@@ -53,6 +53,9 @@ def _parse_slowly(text: str, allow_utf8: bool) -> Address:
 def _check_local(local: str, allow_utf8: bool) -> None:
     if local.startswith('"'):
         raise AddressError("Addresses with quotation marks are not taken. Type it without them.")
+    if "=?" in local:
+        # It could be read as an encoded word (RFC 2047) where it stands in a header.
+        raise AddressError("The part before the @ may not hold =? together. Check the spelling.")
     if local.startswith("-"):
         raise AddressError("An address does not begin with a hyphen. Check the spelling.")
     if len(local.encode()) > LONGEST_LOCAL:

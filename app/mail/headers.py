@@ -14,6 +14,7 @@ LONGEST_LINE, FOLD_AT = 998, 76
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 _SAFE = re.compile(r"[\x20-\x7e]*\Z")
+_SHORT = re.compile(r"(?:[!-~](?:[ -~]{0,48}[!-~])?)\Z")  # With the longest of our names, still one line.
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+\Z")
 _ADDRESS = re.compile(r"[^\x00-\x20\x7f-\U0010ffff<>,;:\"()\[\]\\@]+@[^\x00-\x20\x7f-\U0010ffff<>,;:\"()\[\]\\@]+\Z")
 # The only form in which encode_text writes an encoded word.
@@ -92,13 +93,34 @@ def mailbox(name: str, address: str) -> Ready:
 
 def fold(name: str, value: str) -> bytes:
     """Return one header as it goes out, folded at spaces (RFC 5322 2.2.3), with its CRLF."""
-    lines, line = [], f"{check_name(name)}:"
+    return folded(check_name(name), value).encode("ascii")
+
+
+def folded(name: str, value: str) -> str:
+    """Return one header as it goes out, as text; its name has been checked, its value is ready."""
+    if len(name) + 2 + len(value) <= FOLD_AT:
+        return f"{name}: {value}\r\n"
+    lines, line = [], f"{name}:"
     for word in value.split(" "):
         if len(line) + 1 + len(word) > FOLD_AT and line.strip() and not line.endswith(":"):
             lines.append(line)
             line = ""
         line += " " + word
-    return "\r\n".join([*lines, line]).encode("ascii") + b"\r\n"
+    return "\r\n".join([*lines, line]) + "\r\n"
+
+
+def text_line(name: str, text: str) -> str:
+    """Return a header of unstructured text as it goes out; most are short and plain, and need one look."""
+    if _SHORT.match(text) and "=?" not in text:
+        return f"{name}: {text}\r\n"
+    return folded(name, encode_text(text))
+
+
+def ready_line(name: str, value: str) -> str:
+    """Return a header whose value has its final form; raise HeaderError for one that is no plain text or says more than it should."""
+    if not _SAFE.match(value) or "=?" in value or len(value) + len(name) + 2 > LONGEST_LINE:
+        raise HeaderError(f"{name} cannot hold {value[:80]!r}")
+    return f"{name}: {value}\r\n"
 
 
 def write_headers(headers: Sequence[tuple[str, str]]) -> bytes:
@@ -132,6 +154,8 @@ def _is_harmless(word: str) -> bool:
 def check_wire(head: bytes, names: Sequence[str]) -> None:
     """Look at the block as a receiver would: exactly these headers in this order, CRLF only, no line too long."""
     found: list[str] = []
+    if not head and not names:
+        return
     for line in head.removesuffix(b"\r\n").split(b"\r\n"):
         if len(line) > LONGEST_LINE or b"\r" in line or b"\n" in line or not line.strip():
             raise HeaderError("a header line is empty, too long, or holds a line break")

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html as html_module
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-from app.mail import quoted
-from app.mail.headers import check_name, encode_text, fold, mailbox, write_headers
+from app.mail.headers import HeaderError, Ready, check_name, folded, mailbox, ready_line, text_line, write_headers
+from app.mail.places import PLACES, SOFT_BREAK, Place
+from app.mail.quoted import quoted, segment
 
 Kind = Literal["html", "text", "url", "header", "raw_header"]
+
+_MEDIA_TYPE = re.compile(r'[\w.+-]+/[\w.+-]+(?:; ?[\w-]+=(?:[\w.+-]+|"[\w .+-]*"))*\Z', re.ASCII)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._ ()+-]{1,60}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,56 +56,70 @@ class Attachment:
 class Draft:
     """A message before its recipients: headers in order, both texts, attachments."""
 
-    headers: tuple[tuple[str, "Pieces | Mailbox"], ...]
+    headers: tuple[tuple[str, Pieces | Mailbox], ...]
     html: Pieces | None
     plain: Pieces
     attachments: tuple[Attachment, ...] = ()
 
 
 Values = Sequence[str]
-_Part = Callable[[Values], bytes]
+_Part = Callable[[Values], str]
 
 
 class CompiledMessage:
     """A message that wants only its values. ``slots`` names them in the order that ``render`` takes them."""
 
-    def __init__(self, slots: tuple[str, ...], pieces: list[bytes], parts: list[tuple[int, _Part]]) -> None:
+    def __init__(self, slots: tuple[str, ...], pieces: Sequence[str], headers: Sequence[tuple[int, _Part]],
+                 places: Sequence[tuple[int, int, Place]]) -> None:
         self.slots = slots
-        self._pieces, self._parts = pieces, parts
+        self._pieces, self._headers = list(pieces), tuple(headers)
+        # Bound methods and plain tuples: this is the one loop that every mail of every campaign goes through.
+        self._places = tuple((index, number, place.is_simple.match, place.slowly) for index, number, place in places)
 
     def render(self, values: Values) -> bytes:
-        """Return the whole message for one recipient."""
+        """Return the whole message for one recipient; raise HeaderError for a value that no header can hold."""
         pieces = self._pieces.copy()
-        for index, part in self._parts:
+        for index, part in self._headers:
             pieces[index] = part(values)
-        return b"".join(pieces)
+        for index, number, is_simple, slowly in self._places:
+            text = values[number]
+            pieces[index] = text + SOFT_BREAK if is_simple(text) else slowly(text)
+        return "".join(pieces).encode("ascii")
 
 
 class _Builder:
-    """Collects static bytes and dynamic parts, and gives each slot's name its number."""
+    """Collects what is the same for all and the places that are not, and gives each slot's name its number."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
-        self.pieces: list[bytes] = []
-        self.parts: list[tuple[int, _Part]] = []
+        self.pieces: list[str] = [""]
+        self.headers: list[tuple[int, _Part]] = []
+        self.places: list[tuple[int, int, Place]] = []
 
     def number(self, slot: Slot) -> int:
         return self.numbers.setdefault(slot.name, len(self.numbers))
 
-    def static(self, data: bytes) -> None:
-        if self.pieces and (not self.parts or self.parts[-1][0] != len(self.pieces) - 1):
-            self.pieces[-1] += data
-        else:
-            self.pieces.append(data)
+    def static(self, data: str) -> None:
+        self.pieces[-1] += data
 
-    def dynamic(self, part: _Part) -> None:
-        self.parts.append((len(self.pieces), part))
-        self.pieces.append(b"")
+    def header(self, part: _Part) -> None:
+        self.headers.append((self._hole(), part))
+
+    def place(self, slot: Slot) -> None:
+        self.places.append((self._hole(), self.number(slot), PLACES.get(slot.kind, PLACES["text"])))
+
+    def _hole(self) -> int:
+        self.pieces += ["", ""]
+        return len(self.pieces) - 2
 
     def filler(self, pieces: Pieces) -> Callable[[Values], str]:
         """Return what joins the pieces with their values, as text."""
-        known = [piece if isinstance(piece, str) else self.number(piece) for piece in pieces]
-        return lambda values: "".join(piece if isinstance(piece, str) else values[piece] for piece in known)
+        template = "".join(piece.replace("%", "%%") if isinstance(piece, str) else "%s" for piece in pieces)
+        numbers = [self.number(piece) for piece in pieces if isinstance(piece, Slot)]
+        if len(numbers) == 1:
+            number, = numbers
+            return lambda values: template % (values[number],)
+        return lambda values: template % tuple(values[number] for number in numbers)
 
 
 def compile_message(draft: Draft) -> CompiledMessage:
@@ -109,55 +127,53 @@ def compile_message(draft: Draft) -> CompiledMessage:
     builder = _Builder()
     for name, value in draft.headers:
         _header(builder, check_name(name), value)
-    builder.static(b"MIME-Version: 1.0\r\n")
+    builder.static("MIME-Version: 1.0\r\n")
     _tree(builder, draft)
-    return CompiledMessage(tuple(builder.numbers), builder.pieces, builder.parts)
+    return CompiledMessage(tuple(builder.numbers), builder.pieces, builder.headers, builder.places)
 
 
 def _header(builder: _Builder, name: str, value: Pieces | Mailbox) -> None:
+    part, pieces = _header_part(builder, name, value)
+    if any(isinstance(piece, Slot) for piece in pieces):
+        builder.header(part)
+    else:
+        builder.static(part(()))
+
+
+def _header_part(builder: _Builder, name: str, value: Pieces | Mailbox) -> tuple[_Part, Pieces]:
     if isinstance(value, Mailbox):
         shown, address = builder.filler(value.name), builder.filler(value.address)
-        is_static = all(isinstance(piece, str) for piece in (*value.name, *value.address))
-        _add(builder, is_static, lambda values: fold(name, mailbox(shown(values), address(values))))
-        return
+        return lambda values: folded(name, mailbox(shown(values), address(values))), (*value.name, *value.address)
     fill = builder.filler(value)
     if any(isinstance(piece, Slot) and piece.kind == "raw_header" for piece in value):
-        builder.dynamic(lambda values: f"{name}: {fill(values)}\r\n".encode("ascii"))
-        return
-    _add(builder, all(isinstance(piece, str) for piece in value), lambda values: _text_header(name, fill(values)))
-
-
-def _add(builder: _Builder, is_static: bool, part: _Part) -> None:
-    if is_static:
-        builder.static(part(()))
-    else:
-        builder.dynamic(part)
-
-
-def _text_header(name: str, text: str) -> bytes:
-    return fold(name, encode_text(text))
+        return lambda values: ready_line(name, fill(values)), value
+    return lambda values: text_line(name, fill(values)), value
 
 
 def _tree(builder: _Builder, draft: Draft) -> None:
     boundary = _boundary(draft)
     if draft.attachments:
-        builder.static(f'Content-Type: multipart/mixed; boundary="{boundary}_m"\r\n\r\n--{boundary}_m\r\n'.encode())
+        builder.static(f'Content-Type: multipart/mixed; boundary="{boundary}_m"\r\n\r\n--{boundary}_m\r\n')
     _texts(builder, draft, boundary)
     for attachment in draft.attachments:
-        builder.static(f"\r\n--{boundary}_m\r\n".encode() + _attachment(attachment))
+        builder.static(f"\r\n--{boundary}_m\r\n" + _attachment(attachment))
     if draft.attachments:
-        builder.static(f"\r\n--{boundary}_m--\r\n".encode())
+        builder.static(f"\r\n--{boundary}_m--\r\n")
 
 
 def _texts(builder: _Builder, draft: Draft, boundary: str) -> None:
     if draft.html is None:
         _text(builder, "plain", draft.plain)
+        last = draft.plain[-1] if draft.plain else ""
+        # A whole message ends with a line's end; a part of several ends at the boundary, which brings its own.
+        if not draft.attachments and (isinstance(last, Slot) or not last.endswith(("\n", "\r"))):
+            builder.static("\r\n")
         return
-    builder.static(f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n--{boundary}\r\n'.encode())
+    builder.static(f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n--{boundary}\r\n')
     _text(builder, "plain", draft.plain)
-    builder.static(f"\r\n--{boundary}\r\n".encode())
+    builder.static(f"\r\n--{boundary}\r\n")
     _text(builder, "html", draft.html)
-    builder.static(f"\r\n--{boundary}--\r\n".encode())
+    builder.static(f"\r\n--{boundary}--\r\n")
 
 
 def _boundary(draft: Draft) -> str:
@@ -166,30 +182,29 @@ def _boundary(draft: Draft) -> str:
 
 
 def _text(builder: _Builder, kind: str, pieces: Pieces) -> None:
-    builder.static(f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'.encode())
+    builder.static(f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n')
     for index, piece in enumerate(pieces):
         if isinstance(piece, Slot):
-            builder.dynamic(_body_slot(builder.number(piece), piece.kind))
+            builder.place(piece)
         else:
-            followed = index + 1 < len(pieces)
-            builder.static(quoted.segment(piece) if followed else quoted.quoted(piece))
-    builder.static(b"\r\n")
+            builder.static(segment(piece) if index + 1 < len(pieces) else quoted(piece))
 
 
-def _body_slot(number: int, kind: Kind) -> _Part:
-    value = quoted.value
-    if kind == "html":
-        return lambda values: value(html_module.escape(values[number]))
-    if kind == "url":
-        return lambda values: value(quote(values[number], safe="-._~"))
-    return lambda values: value(values[number])
+def _attachment(attachment: Attachment) -> str:
+    if not _MEDIA_TYPE.match(attachment.kind):
+        raise HeaderError(f"{attachment.kind[:80]!r} is no media type, such as application/pdf")
+    head = write_headers([("Content-Type", Ready(attachment.kind)), ("Content-Transfer-Encoding", "base64"),
+                          ("Content-Disposition", Ready("attachment; " + _file_name(attachment.file_name)))])
+    return head.decode("ascii") + "\r\n" + base64.encodebytes(attachment.data).decode("ascii").replace("\n", "\r\n")
 
 
-def _attachment(attachment: Attachment) -> bytes:
-    name = encode_text(attachment.file_name.replace('"', "'").replace("\\", "_"))
-    head = write_headers([("Content-Type", attachment.kind), ("Content-Transfer-Encoding", "base64"),
-                          ("Content-Disposition", f'attachment; filename="{name}"')])
-    return head + b"\r\n" + base64.encodebytes(attachment.data).replace(b"\n", b"\r\n")
+def _file_name(name: str) -> str:
+    """Return the parameter that names a file: as it is where it is plain, else in the pieces of RFC 2231."""
+    name = " ".join(re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029/\\]", lambda found: "_" if found[0] in "/\\" else " ", name).split())[-100:]
+    if _PLAIN_NAME.match(name):
+        return f'filename="{name}"'
+    pieces = re.findall(r"utf-8''|(?:%..|[^%]){1,20}", "utf-8''" + quote(name.encode("utf-8", "replace"), safe="-._~"))
+    return "; ".join(f"filename*{number}*={piece}" for number, piece in enumerate(pieces))
 
 
 def build_message(headers: Sequence[tuple[str, str]], *, html: str | None, plain: str) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lxml import etree, html as lxml_html
+from lxml import etree
+from lxml import html as lxml_html
 
 _BLOCKS = frozenset({"p", "div", "section", "article", "header", "footer", "blockquote", "ul", "ol", "table", "form", "center", "pre", "body"})
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
@@ -20,22 +21,30 @@ def html_to_plain(html: str) -> str:
         root = lxml_html.document_fromstring(html)
     except (etree.ParserError, ValueError):
         return ""
-    out: list[str] = []
-    _walk(root, out)
-    text = "".join(out)
+    text = "".join(_words(root))
     lines = [" ".join(line.split(" ")).strip() for line in text.split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
-def _walk(node: lxml_html.HtmlElement, out: list[str]) -> None:
-    tag = node.tag.lower() if isinstance(node.tag, str) else ""
-    if tag and tag not in _SILENT:
-        _open(node, tag, out)
-        out.append(_SPACES.sub(" ", node.text or ""))
-        for child in node:
-            _walk(child, out)
-        _close(node, tag, out)
-    out.append(_SPACES.sub(" ", node.tail or "") if tag != "html" else "")
+def _words(root: lxml_html.HtmlElement) -> list[str]:
+    """Return the text in reading order. A loop, because people's HTML nests deeper than a function may call itself."""
+    out: list[str] = []
+    silent = 0
+    for event, node in etree.iterwalk(root, events=("start", "end", "comment", "pi")):
+        tag = node.tag.lower() if isinstance(node.tag, str) else ""
+        if event == "start":
+            silent += tag in _SILENT
+            if not silent:
+                _open(node, tag, out)
+                out.append(_SPACES.sub(" ", node.text or ""))
+            continue
+        if event == "end":
+            if not silent:
+                _close(node, tag, out)
+            silent -= tag in _SILENT
+        if not silent and node is not root:
+            out.append(_SPACES.sub(" ", node.tail or ""))
+    return out
 
 
 def _open(node: lxml_html.HtmlElement, tag: str, out: list[str]) -> None:

@@ -6,16 +6,17 @@ No line ever begins with a dot, so that nothing has to be stuffed on the wire, a
 from __future__ import annotations
 
 import binascii
-import re
-from functools import lru_cache
 
-SOFT_BREAK = b"=\r\n"
+_SOFT_BREAK = b"=\r\n"
 _LONGEST = 76
-_SIMPLE = re.compile(r"^[A-Za-z0-9,;:!?@/_+()'*&%#$~^|{}<>\[\]-](?:[ -<>-~]{0,68}[!-<>-~])?\Z")
 
 
-def quoted(text: str) -> bytes:
+def quoted(text: str) -> str:
     """Return ``text`` quoted, with CRLF line ends, no line over 76 characters, none beginning with a dot."""
+    return _quoted(text).decode("ascii")
+
+
+def _quoted(text: str) -> bytes:
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     raw = binascii.b2a_qp(lines.encode("utf-8", "replace"), istext=True)
     return b"\r\n".join(line if len(line) <= _LONGEST and line[:1] != b"." else _mended(line, _LONGEST) for line in raw.split(b"\n"))
@@ -30,22 +31,10 @@ def _mended(line: bytes, longest: int) -> bytes:
     cut = longest - 6
     escape = line.rfind(b"=", cut - 2, cut)
     cut = escape if escape >= 0 else cut
-    return line[:cut] + SOFT_BREAK + _mended(line[cut:], longest)
+    return line[:cut] + _SOFT_BREAK + _mended(line[cut:], longest)
 
 
-def segment(text: str) -> bytes:
+def segment(text: str) -> str:
     """Return a piece of the author's text that a value follows: it ends in a soft break."""
-    body, before, last = quoted(text).rpartition(b"\r\n")
-    return body + before + _mended(last, _LONGEST - 1) + SOFT_BREAK
-
-
-def value(text: str) -> bytes:
-    """Return one person's value on a line of its own."""
-    if _SIMPLE.match(text):
-        return text.encode("ascii") + SOFT_BREAK
-    return _value(text)
-
-
-@lru_cache(maxsize=20_000)
-def _value(text: str) -> bytes:
-    return segment(text)
+    body, before, last = _quoted(text).rpartition(b"\r\n")
+    return (body + before + _mended(last, _LONGEST - 1) + _SOFT_BREAK).decode("ascii")

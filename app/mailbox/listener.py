@@ -19,7 +19,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db import utcnow, writing
+from app.db import table_of, utcnow, writing
 from app.delivery.models import TestMail
 from app.house import House
 from app.mail.mfrom import read_mfrom
@@ -52,18 +52,20 @@ class Mailbox:
         self._house = house
         self._waiting: list[tuple[dict[str, Any], asyncio.Future[str]]] = []
         self._is_writing = False
+        self._writer: asyncio.Future[None] | None = None
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self,  # noqa: N802 - aiosmtpd looks for this name
+                          _server: SMTP, _session: Session, envelope: Envelope) -> str:
         """Answer 250 after the commit; 451 where the database does not take it, so that the sender tries again."""
         loop = asyncio.get_running_loop()
         answers = []
         for recipient in envelope.rcpt_tos:
             answer: asyncio.Future[str] = loop.create_future()
-            self._waiting.append((self._row(envelope.mail_from or "", recipient, bytes(envelope.content or b"")), answer))
+            self._waiting.append((self._row(envelope.mail_from or "", recipient, _bytes(envelope.content)), answer))
             answers.append(answer)
         if not self._is_writing:
             self._is_writing = True
-            asyncio.ensure_future(self._write_all())
+            self._writer = asyncio.ensure_future(self._write_all())
         return (await asyncio.gather(*answers))[0]
 
     async def _write_all(self) -> None:
@@ -79,7 +81,7 @@ class Mailbox:
     def _write(self, rows: Sequence[dict[str, Any]]) -> str:
         try:
             with writing(self._house.engine) as connection:
-                connection.execute(sa.insert(TestMail.__table__), rows)
+                connection.execute(sa.insert(table_of(TestMail)), rows)
         except SQLAlchemyError:
             log.exception("the test mailbox could not keep %d mails", len(rows))
             return "451 4.3.0 The mailbox cannot be written now; try again"
@@ -100,3 +102,7 @@ def _shown(value: Any) -> str:
         return str(make_header(decode_header(str(value or "")))).replace("\n", " ").replace("\r", " ")
     except (LookupError, UnicodeError, ValueError):
         return str(value)
+
+
+def _bytes(content: bytes | str | None) -> bytes:
+    return content.encode() if isinstance(content, str) else content or b""

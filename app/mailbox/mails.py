@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, defer
 
-from app.db import writing
+from app.db import table_of, writing
 from app.delivery.models import TestMail
 
 PAGE = 50
@@ -71,7 +71,7 @@ def count(session: Session) -> int:
 
 def trim(engine: Engine) -> None:
     """Keep the newest mails only: a mailbox for trying things out must not fill the disk."""
-    table = TestMail.__table__
+    table = table_of(TestMail)
     with writing(engine) as connection:
         oldest = connection.scalar(sa.select(table.c.id).order_by(table.c.id.desc()).offset(KEPT).limit(1))
         if oldest is not None:

@@ -6,13 +6,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 
-from app.db import utcnow, writing
+from app.db import table_of, utcnow, writing
 from app.processes.models import Lease
 
 
 def hold(engine: Engine, name: str, holder: str, seconds: int) -> bool:
     """Take the lease or renew it for ``seconds``; return whether ``holder`` has it now."""
-    table = Lease.__table__
+    table = table_of(Lease)
     free = sa.or_(table.c.holder == holder, table.c.until < _now(engine))
     with writing(engine) as connection:
         taken = connection.execute(sa.update(table).where(table.c.name == name, free).values(holder=holder, until=_now(engine, seconds)))
@@ -25,7 +25,7 @@ def hold(engine: Engine, name: str, holder: str, seconds: int) -> bool:
 
 def release(engine: Engine, name: str, holder: str) -> None:
     """Give the lease back, so that the next process need not wait for its end."""
-    table = Lease.__table__
+    table = table_of(Lease)
     with writing(engine) as connection:
         connection.execute(sa.update(table).where(table.c.name == name, table.c.holder == holder).values(until=_now(engine)))
 
@@ -33,7 +33,7 @@ def release(engine: Engine, name: str, holder: str) -> None:
 def _first(engine: Engine, name: str, holder: str, seconds: int) -> bool:
     try:
         with writing(engine) as connection:
-            connection.execute(sa.insert(Lease.__table__).values(name=name, holder=holder, until=utcnow()))
+            connection.execute(sa.insert(table_of(Lease)).values(name=name, holder=holder, until=utcnow()))
     except IntegrityError:
         return False  # Another process wrote the first row between our look and our insert.
     return hold(engine, name, holder, seconds)

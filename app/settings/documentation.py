@@ -23,7 +23,8 @@ def document() -> str:
 def _section(section: Any) -> str:
     rows = "".join(_row(section, name, spec) for name, spec in specs(section).items())
     intro = " ".join((section.__doc__ or "").split())
-    return f"\n## {section.group} › {section.title} (`{section.section_name}`)\n\n{intro}\n\n| Setting | Key | Kind | Default | What it does |\n|---|---|---|---|---|\n{rows}"
+    head = "| Setting | Key | Kind | Default | What it does |\n|---|---|---|---|---|\n"
+    return f"\n## {section.group} › {section.title} (`{section.section_name}`)\n\n{intro}\n\n{head}{rows}"
 
 
 def _row(section: Any, name: str, spec: Spec) -> str:

@@ -103,12 +103,12 @@ def secret(label: str, *, help: str = "") -> Any:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True,
                      field_specifiers=(text, long_text, integer, switch, choice, email, url, domain, secret))
-def section(name: str, *, title: str, group: str, order: int = 100, permission: str = "settings") -> Callable[[type[T]], type[T]]:
+def section(name: str, *, title: str, group: str, place: int = 100, permission: str = "settings") -> Callable[[type[T]], type[T]]:
     """Turn a class into a settings section and name its tab."""
 
     def declare(cls: type[T]) -> type[T]:
         made: Any = dataclass(frozen=True, kw_only=True)(cls)
-        made.section_name, made.title, made.group, made.order, made.permission = name, title, group, order, permission
+        made.section_name, made.title, made.group, made.place, made.permission = name, title, group, place, permission
         return made  # type: ignore[no-any-return]
 
     return declare
@@ -141,7 +141,7 @@ def parse(spec: Spec, raw: object) -> Any:
             return raw
         raise ValueError("Say true or false.")
     if not isinstance(raw, str):
-        raise ValueError("Type text here.")
+        raise ValueError("Type text here.")  # noqa: TRY004 - what is wrong is the document, not the program
     return raw.replace("\r\n", "\n") if spec.kind == "long_text" else raw.strip()
 
 

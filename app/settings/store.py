@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from app.db import reading, utcnow, writing
+from app.db import reading, table_of, utcnow, writing
 from app.settings.models import SettingChange, SettingRevision, SettingValue
 from app.settings.registry import Registry
 from app.settings.schema import Problem, Spec, problems, specs
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 INSTANCE = "instance"
 CHANGED = "changed"
-_VALUES, _REVISIONS, _CHANGES = SettingValue.__table__, SettingRevision.__table__, SettingChange.__table__
+_VALUES, _REVISIONS, _CHANGES = table_of(SettingValue), table_of(SettingRevision), table_of(SettingChange)
 
 
 class Invalid(Exception):
@@ -76,7 +76,8 @@ class Settings:
         name = section_type.section_name  # type: ignore[attr-defined]
         if (scope, name) not in self._rows:
             self._rows[scope, name] = {} if scope == INSTANCE else self._load(scope, name)
-        stored, values = self._rows[scope, name], {}
+        stored = self._rows[scope, name]
+        values: dict[str, Any] = {}
         for key, spec in specs(section_type).items():
             if key in stored or spec.renamed_from in stored:
                 self._read(section_type, key, spec, stored.get(key, stored.get(spec.renamed_from)), values)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from redis import Redis
 from sqlalchemy.engine import Connection
 
-from app.db import utcnow, writing
+from app.db import table_of, utcnow, writing
 from app.delivery.models import Link, Recipient, Sending, SendingMinute, TrackingBatch, TrackingEvent
 from app.delivery.reconcile import settle_by_evidence
 from app.house import House
@@ -38,7 +38,7 @@ def drain(house: House) -> int:
 
 
 def _drain_list(house: House, redis: Redis, name: str) -> int:
-    total = int(redis.llen(name))  # type: ignore[arg-type]
+    total = int(redis.llen(name))
     for start in range(0, total, CHUNK):
         raw: list[bytes] = redis.lrange(name, start, start + CHUNK - 1)  # type: ignore[assignment]
         _write_once(house, f"{name.removeprefix(TAKEN)}:{start}", [read(item) for item in raw])
@@ -53,7 +53,7 @@ def write_directly(house: House, hit: Hit) -> None:
 
 def _write_once(house: House, chunk: str, hits: Sequence[Hit]) -> None:
     shorten = house.settings.load().get(SystemSettings).shorten_addresses
-    table = TrackingBatch.__table__
+    table = table_of(TrackingBatch)
     with writing(house.engine) as connection:
         if connection.scalar(sa.select(table.c.name).where(table.c.name == chunk)):
             return  # Written before the last drainer died; its events are counted.
@@ -69,7 +69,7 @@ def write(connection: Connection, hits: Sequence[Hit], shorten: bool) -> None:
     if not rows:
         return
     first_clicks = _first_link_clicks(connection, rows)
-    connection.execute(sa.insert(TrackingEvent.__table__), rows)
+    connection.execute(sa.insert(table_of(TrackingEvent)), rows)
     human = [row for row in rows if not row["machine"]]
     opened = _mark(connection, "opened_at", [row for row in human if row["kind"] in {"open", "click", "view"}], people)
     clicked = _mark(connection, "clicked_at", [row for row in human if row["kind"] == "click"], people)
@@ -80,7 +80,8 @@ def write(connection: Connection, hits: Sequence[Hit], shorten: bool) -> None:
 
 
 def _people(connection: Connection, keys: set[Key]) -> dict[Key, Any]:
-    table, found = Recipient.__table__, {}
+    table = table_of(Recipient)
+    found: dict[Key, Any] = {}
     by_sending: dict[int, list[int]] = defaultdict(list)
     for sending_id, position in keys:
         by_sending[sending_id].append(position)
@@ -105,7 +106,7 @@ def _mark(connection: Connection, column: str, rows: list[dict[str, Any]], peopl
         if getattr(people[key], column) is None:
             first[key] = min(row["at"], first.get(key, row["at"]))
     if first:
-        table = Recipient.__table__
+        table = table_of(Recipient)
         connection.execute(
             sa.update(table).where(table.c.sending_id == sa.bindparam("s"), table.c.position == sa.bindparam("p")).values({column: sa.bindparam("m")}),
             [{"s": sending_id, "p": position, "m": moment} for (sending_id, position), moment in first.items()])
@@ -113,7 +114,7 @@ def _mark(connection: Connection, column: str, rows: list[dict[str, Any]], peopl
 
 
 def _add_up(connection: Connection, human: list[dict[str, Any]], opened: Counter[int], clicked: Counter[int]) -> None:
-    table = Sending.__table__
+    table = table_of(Sending)
     sums = Counter((row["sending_id"], row["kind"]) for row in human)
     for sending_id in {row["sending_id"] for row in human}:
         connection.execute(sa.update(table).where(table.c.id == sending_id).values(
@@ -125,7 +126,7 @@ def _add_up(connection: Connection, human: list[dict[str, Any]], opened: Counter
 def _first_link_clicks(connection: Connection, rows: list[dict[str, Any]]) -> Counter[tuple[int, int]]:
     """Return, for each link, how many people in this chunk click it for the first time."""
     wanted = {(row["sending_id"], row["position"], row["link"]) for row in rows if row["kind"] == "click" and not row["machine"]}
-    table = TrackingEvent.__table__
+    table = table_of(TrackingEvent)
     for sending_id in {key[0] for key in wanted}:
         positions = {key[1] for key in wanted if key[0] == sending_id}
         before = connection.execute(sa.select(table.c.position, table.c.link).where(
@@ -135,14 +136,14 @@ def _first_link_clicks(connection: Connection, rows: list[dict[str, Any]]) -> Co
 
 
 def _add_links(connection: Connection, human: list[dict[str, Any]], first: Counter[tuple[int, int]]) -> None:
-    table = Link.__table__
+    table = table_of(Link)
     for (sending_id, link), clicks in Counter((row["sending_id"], row["link"]) for row in human if row["kind"] == "click").items():
         connection.execute(sa.update(table).where(table.c.sending_id == sending_id, table.c.number == link)
                            .values(clicks=table.c.clicks + clicks, clicked=table.c.clicked + first[sending_id, link]))
 
 
 def _add_minutes(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    table = SendingMinute.__table__
+    table = table_of(SendingMinute)
     sums: dict[tuple[int, datetime], Counter[str]] = defaultdict(Counter)
     for row in rows:
         column = ("machine_" if row["machine"] else "") + row["kind"] + "s"

@@ -15,9 +15,8 @@ from sqlalchemy.orm import Session
 
 from app.audience.models import Subscriber, SubscriberList
 from app.audience.subscribers import resubscribe, unsubscribe
-from app.db import EVERY_TENANT, db, reading, scoped_to, utcnow
+from app.db import EVERY_TENANT, db, reading, scoped_to, table_of, utcnow
 from app.delivery.models import Recipient, Sending, SendingMinute
-from app.house import House
 from app.mail.tokens import LedgerId
 
 
@@ -35,9 +34,9 @@ class Leaving:
 
 def look(engine: Engine, ledger_id: LedgerId) -> Leaving | None:
     """Return what the mail's recipient would leave, or None where there is no such mail."""
-    row, person, of = Recipient.__table__, Subscriber.__table__, SubscriberList.__table__
-    query = (sa.select(row.c.subscriber_id, row.c.email, person.c.state, of.c.name, of.c.sender_name, Sending.__table__.c.content)
-             .join(Sending.__table__, Sending.__table__.c.id == row.c.sending_id)
+    row, person, of = table_of(Recipient), table_of(Subscriber), table_of(SubscriberList)
+    query = (sa.select(row.c.subscriber_id, row.c.email, person.c.state, of.c.name, of.c.sender_name, table_of(Sending).c.content)
+             .join(table_of(Sending), table_of(Sending).c.id == row.c.sending_id)
              .outerjoin(person, person.c.id == row.c.subscriber_id).outerjoin(of, of.c.id == row.c.list_id)
              .where(row.c.sending_id == ledger_id.sending_id, row.c.position == ledger_id.position))
     with reading(), engine.connect() as connection:
@@ -48,7 +47,7 @@ def look(engine: Engine, ledger_id: LedgerId) -> Leaving | None:
     return Leaving(ledger_id, found.subscriber_id, found.email, found.name or "", sender, found.state in {None, "unsubscribed"})
 
 
-def leave(house: House, found: Leaving, *, via: str, evidence: dict[str, Any]) -> None:
+def leave(found: Leaving, *, via: str, evidence: dict[str, Any]) -> None:
     """Unsubscribe, count it for the sending, and commit; harmless twice."""
     with scoped_to(EVERY_TENANT):
         subscriber = db.session.get(Subscriber, found.subscriber_id) if found.subscriber_id else None
@@ -57,7 +56,7 @@ def leave(house: House, found: Leaving, *, via: str, evidence: dict[str, Any]) -
         db.session.commit()
 
 
-def stay(house: House, found: Leaving, *, evidence: dict[str, Any]) -> None:
+def stay(found: Leaving, *, evidence: dict[str, Any]) -> None:
     """Take the person back; the record of consent keeps both steps."""
     with scoped_to(EVERY_TENANT):
         subscriber = db.session.get(Subscriber, found.subscriber_id) if found.subscriber_id else None

@@ -29,7 +29,7 @@ def zone_choices() -> list[tuple[str, str]]:
     return [("UTC", "UTC")] + [(name, name.replace("_", " ")) for name in sorted(available_timezones()) if "/" in name and "Etc/" not in name]
 
 
-class SetUpForm(FlaskForm):  # type: ignore[misc]
+class SetUpForm(FlaskForm):
     """Who the first administrator is, and what the product is called."""
 
     product_name = StringField(_l("Product name"), [InputRequired(_l("Give the product a name; it stands on every page.")), Length(max=60)],
@@ -50,20 +50,20 @@ class SetUpForm(FlaskForm):  # type: ignore[misc]
             raise ValidationError(problem)
 
 
-class SignInForm(FlaskForm):  # type: ignore[misc]
+class SignInForm(FlaskForm):
     """A name and a password."""
 
     name = StringField(_l("User name or email address"), [InputRequired(_l("Type your user name or your email address.")), Length(max=254)])
     password = PasswordField(_l("Password"), [InputRequired(_l("Type your password."))])
 
 
-class ResetForm(FlaskForm):  # type: ignore[misc]
+class ResetForm(FlaskForm):
     """Who has forgotten the password."""
 
     name = StringField(_l("User name or email address"), [InputRequired(_l("Type your user name or your email address.")), Length(max=254)])
 
 
-class NewPasswordForm(FlaskForm):  # type: ignore[misc]
+class NewPasswordForm(FlaskForm):
     """A new password, held against the rules and the person's own names."""
 
     password = PasswordField(_l("New password"), [InputRequired(_l("Choose a password."))],

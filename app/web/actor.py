@@ -14,13 +14,21 @@ ACCOUNT = "account_id"
 
 def person() -> Administrator | User | None:
     """Return who is signed in, or None."""
-    return current_user._get_current_object() if current_user.is_authenticated else None  # type: ignore[no-any-return]
+    return current_user._get_current_object() if current_user.is_authenticated else None
 
 
 def administrator() -> Administrator | None:
     """Return the administrator who is signed in (by session or by API key), or None."""
     found = g.get("key_holder") or person()
     return found if isinstance(found, Administrator) else None
+
+
+def signed_administrator() -> Administrator:
+    """Return the administrator who is signed in, behind a policy that lets nobody else in."""
+    found = administrator()
+    if found is None:
+        raise RuntimeError("this page is for administrators; its policy must say so")
+    return found
 
 
 def account_id() -> int | None:

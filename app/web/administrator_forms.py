@@ -20,7 +20,7 @@ from app.web import actor
 from app.web.account_forms import USERNAME, is_address
 
 
-class AdministratorForm(FlaskForm):  # type: ignore[misc]
+class AdministratorForm(FlaskForm):
     """Who the administrator is and what they may do."""
 
     first_name = StringField(_l("First name"), [InputRequired(_l("Type the first name.")), Length(max=100)])

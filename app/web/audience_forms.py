@@ -18,7 +18,7 @@ from app.mail.address import AddressError, parse_pattern
 from app.web.account_forms import is_address
 
 
-class ListForm(FlaskForm):  # type: ignore[misc]
+class ListForm(FlaskForm):
     """A list and its own sender."""
 
     name = StringField(_l("Name"), [InputRequired(_l("Give the list a name.")), Length(max=120)])
@@ -37,7 +37,7 @@ class ListForm(FlaskForm):  # type: ignore[misc]
             raise ValidationError(_("You have a list of this name. Choose another name."))
 
 
-class SubscriberForm(FlaskForm):  # type: ignore[misc]
+class SubscriberForm(FlaskForm):
     """A person on a list."""
 
     email = StringField(_l("Email address"), [InputRequired(_l("Type an address, such as maya@example.com.")), is_address])
@@ -73,7 +73,7 @@ def custom_values(form: SubscriberForm) -> dict[str, str]:
     return {alias: value for alias, value in typed.items() if value}
 
 
-class FieldForm(FlaskForm):  # type: ignore[misc]
+class FieldForm(FlaskForm):
     """A custom field."""
 
     name = StringField(_l("Name"), [InputRequired(_l("Give the field a name.")), Length(max=120)])
@@ -87,7 +87,7 @@ class FieldForm(FlaskForm):  # type: ignore[misc]
             raise ValidationError(problem)
 
 
-class SuppressionForm(FlaskForm):  # type: ignore[misc]
+class SuppressionForm(FlaskForm):
     """Addresses or domains to be left alone, one a line."""
 
     patterns = TextAreaField(_l("Addresses or domains"), [InputRequired(_l("Type an address, @domain or @.domain, one a line."))],
@@ -104,13 +104,13 @@ class SuppressionForm(FlaskForm):  # type: ignore[misc]
                 raise ValidationError(_("%(line)s: %(problem)s", line=line[:80], problem=str(error))) from error
 
 
-class UploadForm(FlaskForm):  # type: ignore[misc]
+class UploadForm(FlaskForm):
     """The file of an import."""
 
     file = FileField(_l("CSV file"), [FileRequired(_l("Choose the file with your subscribers."))])
 
 
-class MappingForm(FlaskForm):  # type: ignore[misc]
+class MappingForm(FlaskForm):
     """What happens to people who are there already, and what they agreed to. The columns are selects of their own."""
 
     update_existing = BooleanField(_l("Update people who are on the list already"), default=True)

@@ -24,7 +24,7 @@ from app.web.channels import channel_choices
 MOST_TESTS = 10
 
 
-class TickedListField(SelectMultipleField):  # type: ignore[misc]
+class TickedListField(SelectMultipleField):
     """Several of a few, as tick boxes."""
 
     widget = ListWidget(prefix_label=False)
@@ -37,7 +37,7 @@ def list_choices() -> list[tuple[int, str]]:
     return [(found.id, f"{found.name} · {found.active_count:,}") for found in lists]
 
 
-class NewCampaignForm(FlaskForm):  # type: ignore[misc]
+class NewCampaignForm(FlaskForm):
     """A campaign begins with a name that only its authors see."""
 
     name = StringField(_l("Name"), [InputRequired(_l("Give the campaign a name; only you and your colleagues see it.")), Length(max=200)])
@@ -77,7 +77,7 @@ def form_of(campaign: Campaign, formdata: Any = None) -> CampaignForm:
     return CampaignForm(formdata, obj=campaign, list_ids=[found.id for found in campaign.lists])
 
 
-class TestSendForm(FlaskForm):  # type: ignore[misc]
+class TestSendForm(FlaskForm):
     """Where a test goes."""
 
     __test__ = False
@@ -94,7 +94,7 @@ class TestSendForm(FlaskForm):  # type: ignore[misc]
             raise ValidationError(str(error)) from error
 
 
-class SendForm(FlaskForm):  # type: ignore[misc]
+class SendForm(FlaskForm):
     """When a campaign goes: at once, or at a moment in a zone."""
 
     send_at = DateTimeLocalField(_l("Send at"), [Optional()], format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
@@ -102,7 +102,7 @@ class SendForm(FlaskForm):  # type: ignore[misc]
 
     def moment(self) -> datetime:
         """Return the typed moment in UTC; of an hour that comes twice, the first."""
-        return self.send_at.data.replace(tzinfo=ZoneInfo(self.time_zone.data)).astimezone(UTC)  # type: ignore[no-any-return]
+        return self.send_at.data.replace(tzinfo=ZoneInfo(self.time_zone.data)).astimezone(UTC)
 
     def validate_time_zone(self, field: Field) -> None:
         """A moment that is over, or that the clocks leave out, cannot be kept."""

@@ -20,7 +20,7 @@ WIDGETS: dict[str, type[Field]] = {"text": StringField, "integer": StringField, 
 ATTRIBUTES: dict[str, dict[str, Any]] = {"integer": {"inputmode": "numeric"}, "email": {"type": "email"}, "url": {"type": "url"}, "long_text": {"rows": 6}}
 
 
-class SectionForm(FlaskForm):  # type: ignore[misc]
+class SectionForm(FlaskForm):
     """A section's values as they are typed. ``revision`` is the one that the form was drawn from."""
 
     section_type: type

@@ -14,21 +14,21 @@ from app.settings.store import Settings
 
 def house() -> House:
     """Return the house that this request came into."""
-    return current_app.extensions["lettermill"]  # type: ignore[no-any-return]
+    return current_app.extensions["lettermill"]
 
 
 def settings() -> Settings:
     """Return the settings as they stood at this request's first question."""
     if "settings" not in g:
         g.settings = house().settings.load()
-    return g.settings  # type: ignore[no-any-return]
+    return g.settings
 
 
 def plugins() -> EnabledPlugins:
     """Return the plug-ins that were enabled at this request's first question."""
     if "plugins" not in g:
         g.plugins = house().plugins.snapshot(house().engine)
-    return g.plugins  # type: ignore[no-any-return]
+    return g.plugins
 
 
 def forget_settings() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import request
 from flask_login import LoginManager
 
+from app.accounts.keys import person_of
 from app.accounts.models import Administrator, User
 from app.db import db
 from app.web import actor
@@ -21,7 +22,7 @@ def init_identity(manager: LoginManager) -> None:
 def load(identity: str) -> Administrator | User | None:
     """Return the person whom a session belongs to, or None where the account is gone or switched off."""
     kind, _, number = identity.partition(":")
-    person = db.session.get(Administrator if kind == "administrator" else User, int(number))
+    person = person_of(db.session(), kind, int(number))
     return person if person and person.enabled else None
 
 

@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from app.config import Config
 
 _RENDER = structlog.processors.JSONRenderer()
-_SHARED = [
+_SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -43,7 +43,9 @@ def _form(campaign: Campaign, option: Any) -> OptionForm:
 
 def validate(campaign: Campaign) -> bool:
     """Whether every option that was typed may be stored."""
-    return all([option.form.accept(settings().get(option.section, scope_of(campaign))) is not None for option in forms_for(campaign)])
+    accepted = [option.form.accept(settings().get(option.section, scope_of(campaign))) is not None for option in forms_for(campaign)]
+    # Every form is asked, so that each shows its own messages.
+    return all(accepted)
 
 
 def save(campaign: Campaign) -> None:

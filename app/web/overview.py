@@ -13,9 +13,9 @@ from redis import RedisError
 
 from app import shunted
 from app.accounts.models import User
+from app.campaigning import send_now
 from app.campaigns.models import Campaign
 from app.campaigns.sample import sample_campaign
-from app.campaigning import send_now
 from app.db import db
 from app.delivery.models import DeliveryServer, Sending
 from app.jobs import QUEUES
@@ -56,7 +56,7 @@ def _first_campaign_step() -> Step:
     sending = _first_sending()
     title = _("Send your first campaign")
     if sending is None:
-        return Step(title, _("A sample list and a sample campaign are ready. The mails arrive in the test mailbox within seconds; nothing leaves this machine."),
+        return Step(title, _("A sample list and a sample campaign are ready. Mails arrive in the test mailbox within seconds; nothing leaves this machine."),
                     False, act=_("Send the sample campaign"), url=url_for("admin.send_sample"), is_post=True)
     if sending.state != "finished":
         return Step(title, _("It is on its way."), False, act=_("See it live"), url=url_for("campaigns.show", campaign_id=sending.campaign_id))
@@ -67,7 +67,7 @@ def _first_campaign_step() -> Step:
 
 def _server_step() -> Step:
     server = db.session.scalar(sa.select(DeliveryServer).where(
-        DeliveryServer.is_test_mailbox.is_(False), DeliveryServer.enabled, DeliveryServer.last_test_passed).order_by(DeliveryServer.last_test_at.desc()))
+        DeliveryServer.is_test_mailbox.is_(False), DeliveryServer.enabled, DeliveryServer.last_test_passed.is_(True)).order_by(DeliveryServer.last_test_at.desc()))
     if server is None:
         return Step(_("Connect a delivery server"), _("Until then every mail lands in the test mailbox. Green when a test mail has gone through."), False,
                     act=_("Add a server"), url=url_for("settings_delivery_servers.new"))
@@ -86,13 +86,15 @@ def _dns_step() -> Step:
 
 
 def _bounce_step() -> Step:
-    return Step(_("Receive bounces"), _("Replies of mail servers while we send are read already. This version has no inbound server yet; bounces that come as mail go to the return path's own mailbox."), False)
+    return Step(_("Receive bounces"),
+                _("What mail servers reply while we send is read already. Bounces that come as mail need the inbound server, which comes next."), False)
 
 
 def _users_step() -> Step:
     first = db.session.scalar(sa.select(User).where(User.is_house.is_(False), User.last_login_at.is_not(None)).order_by(User.last_login_at))
     if first is None:
-        return Step(_("Invite users"), _("Customers or colleagues. Green when the first of them has signed in."), False, act=_("Add a user"), url=url_for("users.add"))
+        return Step(_("Invite users"), _("Customers or colleagues. Green when the first of them has signed in."), False,
+                    act=_("Add a user"), url=url_for("users.add"))
     return Step(_("Invite users"), _("%(name)s has signed in.", name=first.name), True, first.last_login_at)
 
 

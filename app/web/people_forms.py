@@ -33,7 +33,7 @@ def server_choices() -> list[tuple[int, str]]:
     return [(0, _("The default delivery server")), *((server.id, server.name) for server in servers)]
 
 
-class UserForm(FlaskForm):  # type: ignore[misc]
+class UserForm(FlaskForm):
     """A customer's account."""
 
     first_name = StringField(_l("First name"), [Length(max=100)])
@@ -98,7 +98,7 @@ def _note(act: str, user: User) -> None:
     db.session.commit()
 
 
-class GroupForm(FlaskForm):  # type: ignore[misc]
+class GroupForm(FlaskForm):
     """A user group; one number field for each limit, empty for none."""
 
     name = StringField(_l("Name"), [InputRequired(_l("Give the group a name.")), Length(max=120)])
@@ -125,7 +125,8 @@ class GroupForm(FlaskForm):  # type: ignore[misc]
 
 
 for _name, _label in LIMITS_OF_USER_GROUPS.items():
-    setattr(GroupForm, f"limit_{_name}", IntegerField(_label, [Optional(), NumberRange(min=0, message=_l("Type a number from 0, or leave it empty for no limit."))]))
+    setattr(GroupForm, f"limit_{_name}", IntegerField(_label, [
+        Optional(), NumberRange(min=0, message=_l("Type a number from 0, or leave it empty for no limit."))]))
 
 
 def save_group(form: GroupForm, group: UserGroup) -> bool:

@@ -21,7 +21,7 @@ from app.web.house import absolute_url
 from app.web.identity import LANGUAGES
 
 
-class ProfileForm(FlaskForm):  # type: ignore[misc]
+class ProfileForm(FlaskForm):
     """Account information."""
 
     first_name = StringField(_l("First name"), [InputRequired(_l("Type your first name.")), Length(max=100)])
@@ -36,7 +36,7 @@ class ProfileForm(FlaskForm):  # type: ignore[misc]
     password = PasswordField(_l("Present password"), description=_l("Needed for a new address or a new password."))
 
 
-class KeyForm(FlaskForm):  # type: ignore[misc]
+class KeyForm(FlaskForm):
     """Making a key of the API."""
 
     password = PasswordField(_l("Present password"), [InputRequired(_l("Type your password."))])

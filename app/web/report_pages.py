@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 
 from app.audience.export import safe_cell
 from app.campaigns.models import Campaign
-from app.db import db, reading
+from app.db import db, reading, table_of
 from app.delivery.ledger import State
 from app.delivery.models import Recipient, Sending
 from app.plugins.calls import sending_costs
@@ -73,7 +73,7 @@ def _state(word: str) -> State | None:
 def recipients_file(campaign: Campaign, state: str, reason: str) -> Response:
     """Return the recipients as CSV, streamed: a million lines need no more memory than one."""
     run = _run(campaign)
-    table = Recipient.__table__
+    table = table_of(Recipient)
     query = sa.select(table).where(table.c.sending_id == run.id).order_by(table.c.position)
     if (wanted := _state(state)) is not None:
         query = query.where(table.c.state == wanted)

@@ -18,7 +18,7 @@ from app.web.account_forms import is_address
 from app.web.house import house
 
 
-class ConnectionForm(FlaskForm):  # type: ignore[misc]
+class ConnectionForm(FlaskForm):
     """Email delivery: how the server is reached, how much it takes, how mail is signed."""
 
     name = StringField(_l("Name"), description=_l("Only administrators see it."))
@@ -39,7 +39,7 @@ class ConnectionForm(FlaskForm):  # type: ignore[misc]
     per_day = IntegerField(_l("Messages per day"), [Optional()])
 
 
-class DomainsForm(FlaskForm):  # type: ignore[misc]
+class DomainsForm(FlaskForm):
     """Domains: what stands in the mails that go through this server."""
 
     link_domain = StringField(_l("Link tracking domain"), description=_l("Links in mail sent through this server use it. Empty: the base URL."))
@@ -50,7 +50,7 @@ class DomainsForm(FlaskForm):  # type: ignore[misc]
     list_sender_as_from = BooleanField(_l("Use list sender address as From if possible"), description=_l("Possible: its domain is verified for that user."))
 
 
-class DkimForm(FlaskForm):  # type: ignore[misc]
+class DkimForm(FlaskForm):
     """DKIM: the domain, the selector, and the key, generated here or pasted."""
 
     dkim_domain = StringField(_l("DKIM domain"))
@@ -60,7 +60,7 @@ class DkimForm(FlaskForm):  # type: ignore[misc]
     pasted = TextAreaField(_l("Private key"), description=_l("PEM, without a password. Only for “Paste one”."))
 
 
-class TestForm(FlaskForm):  # type: ignore[misc]
+class TestForm(FlaskForm):
     """Where the test mail goes."""
 
     __test__ = False

@@ -67,7 +67,8 @@ class HouseSessions(SessionInterface):
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Store what changed; a new identity gets a new key, so that a cookie known before sign-in is worth nothing after it."""
-        assert isinstance(session, HouseSession)
+        if not isinstance(session, HouseSession):
+            raise TypeError("a session that is not ours")
         # The view is over: what it did not commit is not kept, and must not stand in the way of our own transaction.
         db.session.rollback()
         name = self.get_cookie_name(app)

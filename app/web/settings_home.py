@@ -35,7 +35,8 @@ class Card:
 
 
 def _visible() -> list[Any]:
-    return [section for section in house().settings.registry.all() if _endpoint(section) in current_app.view_functions
+    every: tuple[Any, ...] = house().settings.registry.all()
+    return [section for section in every if _endpoint(section) in current_app.view_functions
             and (not section.section_name.startswith("plugin.") or plugins().has_section(section.section_name))]
 
 

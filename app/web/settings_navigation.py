@@ -36,7 +36,8 @@ def navigation() -> list[NavGroup]:
     for group, title, endpoint, permission in PAGES:
         if _may(permission):
             groups.setdefault(group, []).append(_item(title, endpoint))
-    for section_type in house().plugins.sections:
+    sections: tuple[Any, ...] = house().plugins.sections
+    for section_type in sections:
         if section_type.section_name.startswith("plugin.") and plugins().has_section(section_type.section_name) and _endpoint(section_type):
             groups.setdefault("From plug-ins", []).append(_item(section_type.title, _endpoint(section_type)))
     return [NavGroup(_(name), items) for name, items in groups.items()]

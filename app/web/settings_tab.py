@@ -82,7 +82,7 @@ def _after(room: Any, saved: Saved) -> Response:
     if "HX-Request" in request.headers:
         g.pop("settings", None)
         return draw(room, fresh_form(room), proof=_proof({"saved": str(saved.revision), "at": f"{time.time():.2f}"}) if saved.changed else None)
-    return redirect(here, 303)  # type: ignore[return-value]
+    return redirect(here, 303)
 
 
 def draw(room: Any, form: SectionForm, status: int = 200, **more: Any) -> Response:

@@ -44,6 +44,14 @@ def account_in_hand() -> User | None:
     return db.session.get(User, number) if number else None
 
 
+def account() -> User:
+    """Return the account that is being worked in, behind a policy that opened one."""
+    found = account_in_hand()
+    if found is None:
+        raise RuntimeError("this page belongs to an account; its policy must say so")
+    return found
+
+
 def visit() -> Visit | None:
     """Return whose account an administrator has opened; None in the house's own and for users."""
     found = account_in_hand()
@@ -63,7 +71,7 @@ def navigation() -> list[NavGroup]:
     person = actor.person()
     if person is None:
         return []
-    groups = [NavGroup("", [*_home(person), *_work(person)])]
+    groups = [NavGroup("", [*_home(person), *_work()])]
     if isinstance(person, Administrator):
         groups += [NavGroup(_("Platform"), _platform(person)), NavGroup(_("Configure"), _configure(person))]
     return [group for group in groups if group.items]
@@ -74,7 +82,7 @@ def _home(person: Administrator | User) -> list[NavItem]:
     return [_item(_("Dashboard"), endpoint, "layout-dashboard")]
 
 
-def _work(person: Administrator | User) -> list[NavItem]:
+def _work() -> list[NavItem]:
     found = account_in_hand()
     if found is None:
         return []

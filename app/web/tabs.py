@@ -42,7 +42,7 @@ def mail_views(mail: TestMail, active: str, close_up: CloseUp) -> list[TabLink]:
     """The ways to look at one mail."""
     names = [("mail", _("Mail"), None), ("plain", _("Plain text"), None), ("headers", _("Headers"), len(close_up.opened.headers)),
              ("links", _("Links"), len(close_up.links)), ("source", _("Source"), None)]
-    return [TabLink(label, url_for("test_mailbox.show", mail_id=mail.id, **{"as": name}), active == name, count=count) for name, label, count in names]
+    return [TabLink(label, url_for("test_mailbox.show", mail_id=mail.id) + f"?as={name}", active == name, count=count) for name, label, count in names]
 
 
 def campaign_tabs(campaign: Campaign, active: str) -> list[TabLink]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from app.campaigns.models import Campaign
-from app.db import db, writing
+from app.db import db, table_of, writing
 from app.delivery.models import Recipient, Sending, TestMail, TrackingEvent
-from app.mail.links import split_links, Link
+from app.mail.links import Link, split_links
 from app.mailbox.mails import Opened, header, take_apart
-from app.web.house import house, settings
 from app.settings.sections.system import SystemSettings
+from app.web.house import base_url, house, settings
 
 FIVE_MINUTES_S = 300
 
@@ -28,12 +28,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Acts:
+    """What the reader of a mailing could do, each by the mail's own address: (words, icon, address), and the one-click address."""
+
+    links: list[tuple[str, str, str]]
+    one_click: str
+
+
+@dataclass(frozen=True, slots=True)
 class CloseUp:
     """Everything the page says about one mail."""
 
     opened: Opened
     checks: list[Check]
     links: list[str]
+    acts: Acts | None
     campaign: Campaign | None
     recipient: Recipient | None
     events: list[TrackingEvent]
@@ -43,7 +52,7 @@ def mark_seen(mail: TestMail) -> None:
     """Note that somebody opened the mail here; in a transaction of its own, because the page itself only reads."""
     if not mail.seen:
         with writing(db.engine) as connection:
-            connection.execute(sa.update(TestMail.__table__).where(TestMail.__table__.c.id == mail.id).values(seen=True))
+            connection.execute(sa.update(table_of(TestMail)).where(table_of(TestMail).c.id == mail.id).values(seen=True))
 
 
 def html_address(mail: TestMail) -> str:
@@ -58,7 +67,17 @@ def look_closely(mail: TestMail) -> CloseUp:
     opened = take_apart(mail)
     campaign, recipient, events = _story(mail)
     links = [piece.url for piece in split_links(opened.html) if isinstance(piece, Link)]
-    return CloseUp(opened, checks_of(mail, opened), links, campaign, recipient, events)
+    return CloseUp(opened, checks_of(mail, opened), links, _acts(opened, links), campaign, recipient, events)
+
+
+def _acts(opened: Opened, links: list[str]) -> Acts | None:
+    """Return the mail's own ways to act; only addresses of this house are offered, whatever else the mail holds."""
+    own = [link for link in links if link.startswith(base_url() + "/")]
+    known = (("Click a link", "click", "/t/c/"), ("View in browser", "world", "/t/v/"), ("Unsubscribe page", "user-minus", "/u/"))
+    found = [(words, icon, next((link for link in own if part in link), "")) for words, icon, part in known]
+    one_click = next((part for part in header(opened, "List-Unsubscribe").replace("<", " ").replace(">", " ").split() if part.startswith(base_url())), "")
+    acts = [act for act in found if act[2]]
+    return Acts(acts, one_click.rstrip(",")) if acts or one_click else None
 
 
 def _story(mail: TestMail) -> tuple[Campaign | None, Recipient | None, list[TrackingEvent]]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from redis import Redis
 from sqlalchemy.orm import Session
 
-import app.accounts.models  # noqa: F401 - the tables of every room must be known before they are made
+import app.accounts.models
 import app.processes.models  # noqa: F401
 from app.accounts.models import User, UserGroup
 from app.audience.models import Subscriber, SubscriberList
@@ -58,8 +58,8 @@ def make_list(session: Session, user: User, name: str, addresses: list[str]) -> 
     session.flush()
     if addresses:
         session.execute(sa.insert(Subscriber), [
-            {"user_id": user.id, "list_id": made.id, "email": address, "dedupe_key": address.lower(), "first_name": address.partition("@")[0],
-             "fields": {}} for address in addresses])
+            {"user_id": user.id, "list_id": made.id, "email": address, "dedupe_key": address.lower(),
+             "first_name": address.partition("@")[0], "fields": {}} for address in addresses])
     return made
 
 

@@ -13,7 +13,7 @@ from app.audience import fields
 from app.audience.export import csv_line
 from app.audience.imports.mapping import Forecast, forecast
 from app.audience.models import Import, ImportRejection, SubscriberList
-from app.db import reading
+from app.db import reading, table_of
 
 SHOWN, CHUNK = 20, 1000
 
@@ -57,7 +57,7 @@ def first_rejections(session: Session, found: Import) -> list[ImportRejection]:
 def rejected_lines(engine: Engine, import_id: int) -> Iterator[str]:
     """Yield the lines that were not taken as CSV: line, reason, the line as it stood in the file."""
     yield csv_line(["line", "reason", "as it stands in the file"])
-    table, after = ImportRejection.__table__, 0
+    table, after = table_of(ImportRejection), 0
     while True:
         with reading(), engine.connect() as connection:
             rows = connection.execute(sa.select(table).where(table.c.import_id == import_id, table.c.id > after).order_by(table.c.id).limit(CHUNK)).all()

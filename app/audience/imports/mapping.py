@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from app.audience import fields
-from app.audience.imports.records import records
+from app.audience.imports.records import Record, records
 from app.audience.models import CustomField, Import
 from app.mail.address import AddressError, normalise, parse_address
 
@@ -70,6 +70,13 @@ class Row:
     fields: dict[str, str]
 
 
+def read_record(record: Record, mapping: dict[str, str], kinds: dict[str, str]) -> Row:
+    """Return the line's values; raise ValueError with the reason, also for a line that could not be read at all."""
+    if record.problem:
+        raise ValueError(record.problem)
+    return read_row(record.cells, mapping, kinds)
+
+
 def read_row(cells: Sequence[str], mapping: dict[str, str], kinds: dict[str, str]) -> Row:
     """Return the line's values; raise ValueError with the reason for the list of rejected lines."""
     values = {target: cells[int(column)] if int(column) < len(cells) else "" for column, target in mapping.items()}
@@ -107,9 +114,7 @@ def forecast(found: Import, file: Path, mapping: dict[str, str], kinds: dict[str
     for record in islice(walk, LOOKED_AT):
         looked_at += 1
         try:
-            if record.problem:
-                raise ValueError(record.problem)
-            row = read_row(record.cells, mapping, kinds)
+            row = read_record(record, mapping, kinds)
         except ValueError as error:
             examples.append((record.line, record.raw[:120], str(error)))
             continue

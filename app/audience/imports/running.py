@@ -16,13 +16,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from app.audience.imports.mapping import Row, read_row
+from app.audience.imports.mapping import Row, read_record
 from app.audience.imports.records import Record, records
 from app.audience.models import ConsentEvent, CustomField, Import, ImportRejection, Subscriber, SubscriberList, Suppression
-from app.db import reading, utcnow, writing
+from app.db import reading, table_of, utcnow, writing
 
 CHUNK = 2000
-IMPORTS, PEOPLE, REJECTIONS, LISTS = Import.__table__, Subscriber.__table__, ImportRejection.__table__, SubscriberList.__table__
+IMPORTS, PEOPLE, REJECTIONS, LISTS = table_of(Import), table_of(Subscriber), table_of(ImportRejection), table_of(SubscriberList)
 ANYBODY = 0
 
 
@@ -73,7 +73,7 @@ def _begin(engine: Engine, import_id: int) -> Any:
 
 
 def _kinds(engine: Engine, found: Any) -> dict[str, str]:
-    table = CustomField.__table__
+    table = table_of(CustomField)
     with reading(), engine.connect() as connection:
         return dict(connection.execute(sa.select(table.c.alias, table.c.kind).where(table.c.user_id == found.user_id)).tuples().all())
 
@@ -98,9 +98,7 @@ def _sort(taken: Sequence[Record], mapping: dict[str, str], kinds: dict[str, str
     chunk = Chunk()
     for record in taken:
         try:
-            if record.problem:
-                raise ValueError(record.problem)
-            row = read_row(record.cells, mapping, kinds)
+            row = read_record(record, mapping, kinds)
         except ValueError as error:
             chunk.rejected.append((record, str(error)))
             continue
@@ -146,7 +144,7 @@ def _reason(found: Any, person: Any, key: str, held: set[str]) -> str:
 
 
 def _suppressed(connection: Connection, found: Any, keys: Sequence[str]) -> set[str]:
-    table = Suppression.__table__
+    table = table_of(Suppression)
     patterns = {key: {key, *_domain_patterns(key)} for key in keys}
     wanted = sorted(set().union(*patterns.values())) if patterns else []
     known: set[str] = set()
@@ -200,7 +198,7 @@ def _consent(connection: Connection, found: Any, keys: list[str]) -> None:
     columns = sa.select(PEOPLE.c.user_id, PEOPLE.c.id, PEOPLE.c.list_id, sa.literal("imported"), sa.literal("import"),
                         sa.literal(evidence, sa.JSON), sa.literal(utcnow(), PEOPLE.c.subscribed_at.type)).where(
         PEOPLE.c.list_id == found.list_id, PEOPLE.c.dedupe_key.in_(keys))
-    connection.execute(sa.insert(ConsentEvent.__table__).from_select(["user_id", "subscriber_id", "list_id", "kind", "via", "evidence", "at"], columns))
+    connection.execute(sa.insert(table_of(ConsentEvent)).from_select(["user_id", "subscriber_id", "list_id", "kind", "via", "evidence", "at"], columns))
 
 
 def _change(connection: Connection, changed: list[dict[str, Any]]) -> None:

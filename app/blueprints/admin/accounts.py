@@ -30,7 +30,7 @@ def add() -> Response:
     form = AdministratorForm(is_new=True)
     if form.validate_on_submit():
         add_administrator(form)
-        return redirect(url_for("administrators.index"))  # type: ignore[return-value]
+        return redirect(url_for("administrators.index"))
     return page_or_panel("weefive/users/administrator.html", status=422 if request.method == "POST" else 200, form=form, administrator=None)
 
 
@@ -41,6 +41,6 @@ def show(administrator: Administrator) -> Response:
     form = AdministratorForm(obj=administrator, administrator=administrator, is_self=administrator is actor.administrator())
     saved = form.validate_on_submit() and change_administrator(form, administrator)
     if saved:
-        return redirect(url_for("administrators.index"))  # type: ignore[return-value]
+        return redirect(url_for("administrators.index"))
     status = 422 if request.method == "POST" else 200
     return page_or_panel("weefive/users/administrator.html", status=status, form=form, administrator=administrator)

@@ -24,4 +24,4 @@ def dashboard() -> Response:
 def send_sample() -> Response:
     """Send the sample campaign to the sample list; asked twice, it goes once."""
     send_first_campaign()
-    return redirect(url_for("admin.dashboard"))  # type: ignore[return-value]
+    return redirect(url_for("admin.dashboard"))

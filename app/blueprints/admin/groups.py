@@ -40,7 +40,7 @@ def show(group: UserGroup) -> Response:
 def _edit(group: UserGroup) -> Response:
     form = GroupForm(group)
     if form.validate_on_submit() and save_group(form, group):
-        return redirect(url_for("groups.index"))  # type: ignore[return-value]
+        return redirect(url_for("groups.index"))
     return page_or_panel("weefive/users/group.html", status=422 if request.method == "POST" else 200, form=form, group=group)
 
 
@@ -53,5 +53,5 @@ def delete(group: UserGroup) -> Response:
     if members:
         flash(ngettext("%(num)d user is in this group. Move them to another one first.",
                        "%(num)d users are in this group. Move them to another one first.", members), "bad")
-        return redirect(url_for("groups.show", group_id=group.id))  # type: ignore[return-value]
-    return redirect(url_for("groups.index"))  # type: ignore[return-value]
+        return redirect(url_for("groups.show", group_id=group.id))
+    return redirect(url_for("groups.index"))

@@ -32,7 +32,7 @@ def add() -> Response:
     """Add a user."""
     form = UserForm(is_new=True)
     if form.validate_on_submit() and (user := add_user(form)) is not None:
-        return redirect(url_for("users.show", user_id=user.id))  # type: ignore[return-value]
+        return redirect(url_for("users.show", user_id=user.id))
     return page_or_panel("weefive/users/edit.html", status=422 if request.method == "POST" else 200, form=form, user=None)
 
 
@@ -53,7 +53,7 @@ def open_account(user: User) -> Response:
     session[actor.ACCOUNT] = user.id
     record(db.session(), actor.actor_name(), actor.client_address(), "account.opened", user.email, {})
     db.session.commit()
-    return redirect(url_for("user.dashboard"))  # type: ignore[return-value]
+    return redirect(url_for("user.dashboard"))
 
 
 @room.post("/leave")
@@ -64,4 +64,4 @@ def leave_account() -> Response:
     if house_account is None:
         abort(404)
     session[actor.ACCOUNT] = house_account
-    return redirect(url_for("admin.dashboard"))  # type: ignore[return-value]
+    return redirect(url_for("admin.dashboard"))

@@ -54,4 +54,4 @@ def _done(act: str, job: ShuntedJob, message: str) -> Response:
     record(db.session(), actor.actor_name(), actor.client_address(), act, job.job, {"ids": job.ids, "error": job.error})
     db.session.commit()
     flash(message, "ok")
-    return redirect(url_for("system.shunted_jobs"))  # type: ignore[return-value]
+    return redirect(url_for("system.shunted_jobs"))

@@ -56,4 +56,4 @@ def delete_all() -> Response:
     record(db.session(), actor.actor_name(), actor.client_address(), "test_mailbox.emptied", "", {"mails": gone})
     db.session.commit()
     flash(ngettext("%(num)d mail is gone.", "%(num)d mails are gone.", gone), "ok")
-    return redirect(url_for("test_mailbox.index"))  # type: ignore[return-value]
+    return redirect(url_for("test_mailbox.index"))

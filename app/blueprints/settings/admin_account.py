@@ -22,11 +22,11 @@ room = Room("settings_admin_account", __name__, url_prefix="/admin/settings/admi
 @policy(ADMINISTRATOR)
 def show() -> Response:
     """Show and change one's own name, address, password and zone."""
-    person = actor.administrator()
+    person = actor.signed_administrator()
     form = ProfileForm(obj=person)
     if form.validate_on_submit() and save_profile(form, person):
         flash(_("Saved. The new address is in force when both mailboxes have confirmed it.") if person.pending_email else _("Saved."), "ok")
-        return redirect(url_for("settings_admin_account.show"), 303)  # type: ignore[return-value]
+        return redirect(url_for("settings_admin_account.show"), 303)
     db.session.refresh(person)
     return page_or_panel("weefive/settings/profile.html", status=422 if request.method == "POST" else 200, form=form, pending=person.pending_email,
                          **settings_context() | {"tabs": account_tabs("Account information")})
@@ -36,7 +36,7 @@ def show() -> Response:
 @policy(ADMINISTRATOR)
 def api() -> Response:
     """Make a key of the API, shown once; afterwards only its beginning and its last use."""
-    person, form, made = actor.administrator(), KeyForm(), ""
+    person, form, made = actor.signed_administrator(), KeyForm(), ""
     if form.validate_on_submit():
         made = keys.make_key(db.session(), person)
         record(db.session(), actor.actor_name(), actor.client_address(), "api_key.made", person.email, {"prefix": made[:keys.SHOWN]})
@@ -49,8 +49,8 @@ def api() -> Response:
 @policy(ADMINISTRATOR)
 def sessions_() -> Response:
     """Show the browsers that are signed in."""
-    person = actor.administrator()
-    return page_or_panel("weefive/settings/sessions.html", sessions=sessions.of_person(db.session(), person.kind, person.id), current=session.row_id,
+    person = actor.signed_administrator()
+    return page_or_panel("weefive/settings/sessions.html", sessions=sessions.of_person(db.session(), person.kind, person.id), current=getattr(session, "row_id", 0),
                          **settings_context() | {"tabs": account_tabs("Sessions")})
 
 
@@ -58,8 +58,8 @@ def sessions_() -> Response:
 @policy(ADMINISTRATOR)
 def revoke(session_id: int) -> Response:
     """End one of one's own sessions; it ends at once."""
-    person = actor.administrator()
+    person = actor.signed_administrator()
     sessions.revoke(db.session(), person.kind, person.id, session_id)
     db.session.commit()
     flash(_("That browser is signed out."), "ok")
-    return redirect(url_for("settings_admin_account.sessions"))  # type: ignore[return-value]
+    return redirect(url_for("settings_admin_account.sessions"))

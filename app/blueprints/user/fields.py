@@ -24,7 +24,7 @@ def index(list: SubscriberList) -> Response:
     if form.validate_on_submit():
         fields.create(db.session(), actor.account_id() or 0, name=form.name.data, alias=form.alias.data, kind=form.kind.data)
         db.session.commit()
-        return redirect(url_for("fields.index", list_id=list.id))  # type: ignore[return-value]
+        return redirect(url_for("fields.index", list_id=list.id))
     return page_or_panel("weefive/audience/fields.html", status=422 if request.method == "POST" else 200, form=form, found=list,
                          fields=fields.all_fields(db.session(), list), kinds=fields.KINDS)
 
@@ -35,4 +35,4 @@ def delete(list: SubscriberList, field: CustomField) -> Response:
     """Delete a field."""
     fields.delete(db.session(), field)
     db.session.commit()
-    return redirect(url_for("fields.index", list_id=list.id))  # type: ignore[return-value]
+    return redirect(url_for("fields.index", list_id=list.id))

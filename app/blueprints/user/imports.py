@@ -30,7 +30,7 @@ def index(list: SubscriberList) -> Response:
         try:
             found = take_in(db.session(), house().config.uploads, list, form.file.data.stream, form.file.data.filename or "file.csv")
             db.session.commit()
-            return redirect(url_for("imports.columns", found_id=found.id))  # type: ignore[return-value]
+            return redirect(url_for("imports.columns", found_id=found.id))
         except FileRefused as refused:
             form.file.errors = [str(refused)]
     return page_or_panel("weefive/audience/imports.html", status=422 if request.method == "POST" else 200, form=form, found=list,
@@ -42,11 +42,11 @@ def index(list: SubscriberList) -> Response:
 def columns(found: Import) -> Response:
     """Say which column is what; then look at what will happen."""
     if found.state != "uploaded":
-        return redirect(url_for("imports.show", found_id=found.id))  # type: ignore[return-value]
+        return redirect(url_for("imports.show", found_id=found.id))
     form, problem = read_mapping(found)
     if request.method == "POST" and not problem and form.validate():
         db.session.commit()
-        return redirect(url_for("imports.preview", found_id=found.id))  # type: ignore[return-value]
+        return redirect(url_for("imports.preview", found_id=found.id))
     return page_or_panel("weefive/audience/import_columns.html", status=422 if request.method == "POST" else 200, problem=problem,
                          **mapping_context(found, form))
 
@@ -56,7 +56,7 @@ def columns(found: Import) -> Response:
 def preview(found: Import) -> Response:
     """Say what will happen, before anything is written."""
     if found.state != "uploaded":
-        return redirect(url_for("imports.show", found_id=found.id))  # type: ignore[return-value]
+        return redirect(url_for("imports.show", found_id=found.id))
     return page_or_panel("weefive/audience/import_preview.html", found=found, forecast=asking.look_ahead(db.session(), found, house().config.uploads))
 
 
@@ -67,7 +67,7 @@ def start(found: Import) -> Response:
     if asking.begin(db.session(), found):
         house().jobs.after_commit(db.session(), RUN_IMPORT, import_id=found.id)
     db.session.commit()
-    return redirect(url_for("imports.show", found_id=found.id))  # type: ignore[return-value]
+    return redirect(url_for("imports.show", found_id=found.id))
 
 
 @room.get("/imports/<int:found_id>")
@@ -75,7 +75,7 @@ def start(found: Import) -> Response:
 def show(found: Import) -> Response:
     """Show how far it is, or what came of it; it can be left and come back to."""
     if found.state == "uploaded":
-        return redirect(url_for("imports.columns", found_id=found.id))  # type: ignore[return-value]
+        return redirect(url_for("imports.columns", found_id=found.id))
     return page_or_panel("weefive/audience/import.html", found=found, list=db.session.get(SubscriberList, found.list_id),
                          rejected=asking.first_rejections(db.session(), found))
 
@@ -88,7 +88,7 @@ def stop(found: Import) -> Response:
         abort(409, _("This import is over already."))
     db.session.commit()
     house().jobs.ring(RUN_IMPORT, import_id=found.id)
-    return redirect(url_for("imports.show", found_id=found.id))  # type: ignore[return-value]
+    return redirect(url_for("imports.show", found_id=found.id))
 
 
 @room.get("/imports/<int:found_id>/rejected.csv")

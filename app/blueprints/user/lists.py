@@ -15,7 +15,7 @@ from app.web.audience_forms import ListForm
 from app.web.fragments import page_or_panel
 from app.web.house import house
 from app.web.policy import ACCOUNT, Room, policy
-from app.web.shell import account_in_hand
+from app.web.shell import account
 
 room = Room("lists", __name__, url_prefix="/user/lists")
 
@@ -34,9 +34,9 @@ def new() -> Response:
     form = ListForm()
     if form.validate_on_submit():
         try:
-            found = lists.create(db.session(), account_in_hand(), **{name: form[name].data or "" for name in ("name", "opt_in", "sender_name", "sender_email")})
+            found = lists.create(db.session(), account(), **{name: form[name].data or "" for name in ("name", "opt_in", "sender_name", "sender_email")})
             db.session.commit()
-            return redirect(url_for("lists.show", list_id=found.id))  # type: ignore[return-value]
+            return redirect(url_for("lists.show", list_id=found.id))
         except lists.LimitReached as reached:
             form.name.errors = [str(reached)]
     return page_or_panel("weefive/audience/list_edit.html", status=422 if request.method == "POST" else 200, form=form, found=None)
@@ -61,7 +61,7 @@ def edit(list: SubscriberList) -> Response:
         form.populate_obj(list)
         db.session.commit()
         flash(_("Saved."), "ok")
-        return redirect(url_for("lists.edit", list_id=list.id))  # type: ignore[return-value]
+        return redirect(url_for("lists.edit", list_id=list.id))
     return page_or_panel("weefive/audience/list_edit.html", status=422 if request.method == "POST" else 200, form=form, found=list)
 
 
@@ -73,7 +73,7 @@ def delete(list: SubscriberList) -> Response:
         lists.delete(db.session(), list)
         db.session.commit()
         flash(_("The list is gone."), "ok")
-        return redirect(url_for("lists.index"))  # type: ignore[return-value]
+        return redirect(url_for("lists.index"))
     return page_or_panel("weefive/audience/list_delete.html", status=422 if request.method == "POST" else 200, found=list,
                          losses=lists.losses(db.session(), list))
 

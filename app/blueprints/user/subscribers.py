@@ -13,7 +13,7 @@ from app.web import actor
 from app.web.audience_forms import custom_values, subscriber_form
 from app.web.fragments import page_or_panel
 from app.web.policy import ACCOUNT, Room, policy
-from app.web.shell import account_in_hand
+from app.web.shell import account
 
 room = Room("subscribers", __name__, url_prefix="/user")
 PAGE = "weefive/audience/subscriber.html"
@@ -25,13 +25,13 @@ def new(list: SubscriberList) -> Response:
     """Add one person by hand."""
     form = subscriber_form(fields.all_fields(db.session(), list))
     if form.validate_on_submit() and _add(form, list):
-        return redirect(url_for("lists.show", list_id=list.id))  # type: ignore[return-value]
+        return redirect(url_for("lists.show", list_id=list.id))
     return page_or_panel(PAGE, status=422 if request.method == "POST" else 200, form=form, found=list, subscriber=None, consent=[])
 
 
 def _add(form: object, found: SubscriberList) -> bool:
     email = form.email  # type: ignore[attr-defined]
-    if lists.room_for(db.session(), account_in_hand()) == 0:
+    if lists.room_for(db.session(), account()) == 0:
         email.errors = [_("Your account has as many subscribers as it may have.")]
         return False
     person = subscribers.add(db.session(), found, email.data, first_name=form.first_name.data or "", last_name=form.last_name.data or "",  # type: ignore[attr-defined]
@@ -50,10 +50,10 @@ def show(subscriber: Subscriber) -> Response:
     found = db.session.get(SubscriberList, subscriber.list_id)
     form = subscriber_form(fields.all_fields(db.session(), found), subscriber)
     if form.validate_on_submit():
-        subscribers.change(db.session(), subscriber, first_name=form.first_name.data or "", last_name=form.last_name.data or "", fields=custom_values(form))
+        subscribers.change(subscriber, first_name=form.first_name.data or "", last_name=form.last_name.data or "", fields=custom_values(form))
         db.session.commit()
         flash(_("Saved."), "ok")
-        return redirect(url_for("subscribers.show", subscriber_id=subscriber.id))  # type: ignore[return-value]
+        return redirect(url_for("subscribers.show", subscriber_id=subscriber.id))
     return page_or_panel(PAGE, status=422 if request.method == "POST" else 200, form=form, found=found, subscriber=subscriber,
                          consent=subscribers.consent_of(db.session(), subscriber))
 
@@ -64,7 +64,7 @@ def unsubscribe(subscriber: Subscriber) -> Response:
     """End somebody's subscription at their wish."""
     subscribers.unsubscribe(db.session(), subscriber, via="user", evidence={"by": actor.actor_name(), "address": actor.client_address()})
     db.session.commit()
-    return redirect(url_for("subscribers.show", subscriber_id=subscriber.id))  # type: ignore[return-value]
+    return redirect(url_for("subscribers.show", subscriber_id=subscriber.id))
 
 
 @room.post("/subscribers/<int:subscriber_id>/erase")
@@ -75,4 +75,4 @@ def erase(subscriber: Subscriber) -> Response:
     subscribers.erase(db.session(), subscriber)
     db.session.commit()
     flash(_("Erased from the list."), "ok")
-    return redirect(url_for("lists.show", list_id=list_id))  # type: ignore[return-value]
+    return redirect(url_for("lists.show", list_id=list_id))

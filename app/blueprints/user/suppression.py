@@ -26,7 +26,7 @@ def index() -> Response:
         added = sum(suppression.add(db.session(), account, line, note=form.note.data or "") for line in form.found)
         db.session.commit()
         flash(ngettext("%(num)d line is suppressed from now on.", "%(num)d lines are suppressed from now on.", added), "ok")
-        return redirect(url_for("suppression.index"))  # type: ignore[return-value]
+        return redirect(url_for("suppression.index"))
     found = suppression.page_of_suppressions(db.session(), account, request.args.get("before", None, int), words)
     return page_or_panel("weefive/audience/suppression.html", status=422 if request.method == "POST" else 200, form=form, words=words,
                          found=found[:suppression.PAGE], more=len(found) > suppression.PAGE)
@@ -42,4 +42,4 @@ def remove(suppression_id: int) -> Response:
     suppression.remove(db.session(), found)
     db.session.commit()
     flash(_("%(pattern)s may be mailed again.", pattern=found.pattern), "ok")
-    return redirect(url_for("suppression.index"))  # type: ignore[return-value]
+    return redirect(url_for("suppression.index"))

@@ -11,7 +11,7 @@ from app.campaigns.personalisation import parse
 from app.delivery.road import Html, Mail, Trip
 
 TAG = "%PreHeader%"
-_BODY = re.compile(r"<body\b[^>]*>", re.I)
+_BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 
 
 def add_preheader(mail: Mail, trip: Trip) -> Mail:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.settings.schema import email, section, text
 
 
-@section("email-addresses", title="Email addresses", group="System and you", order=20)
+@section("email-addresses", title="Email addresses", group="System and you", place=20)
 class EmailAddresses:
     """The sender of notifications, password resets and billing mail, to administrators and users."""
 

@@ -27,7 +27,7 @@ class Channels:
     known: list[tuple[str, str]] = [("smtp", "SMTP connection")]  # noqa: RUF012
 
 
-@section("email-delivery", title="Settings", group="Sending", order=30)
+@section("email-delivery", title="Settings", group="Sending", place=30)
 class EmailDelivery:
     """What is the same for all outgoing mail."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.settings.schema import section, text
 
 
-@section("product", title="Product", group="System and you", order=10)
+@section("product", title="Product", group="System and you", place=10)
 class ProductSettings:
     """The name that stands on every page and in every mail of the platform itself."""
 

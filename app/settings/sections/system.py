@@ -15,7 +15,7 @@ def _minutes(value: str) -> str:
     return ""
 
 
-@section("system", title="System", group="System and you", order=90)
+@section("system", title="System", group="System and you", place=90)
 class SystemSettings:
     """Where the house is reached, how patient it is, and what it keeps."""
 
@@ -24,10 +24,13 @@ class SystemSettings:
     session_hours: int = integer("Session lifetime", default=12, min=1, max=336, unit="hours", help="A browser that is not used this long is signed out.")
     retry_minutes: str = text("Retry schedule", default="1, 5, 15, 60", max=100, help="Minutes until the next tries of a mail that was put off; then hourly.")
     retry_hours: int = integer("Give up after", default=72, min=1, max=240, unit="hours", help="A mail that was put off this long has failed.")
-    in_doubt_policy: str = choice("Mails in doubt", default="retry", choices=(("retry", "Wait for evidence, then send once more"), ("park", "Keep them for me to decide")),
+    in_doubt_policy: str = choice("Mails in doubt", default="retry",
+                                  choices=(("retry", "Wait for evidence, then send once more"), ("park", "Keep them for me to decide")),
                                   help="The connection broke after the last byte: the mail may have arrived.")
-    in_doubt_wait_minutes: int = integer("Wait for evidence", default=15, min=0, max=10080, unit="minutes", help="An open, a click or a report that it was delivered.")
-    shorten_addresses: bool = switch("Shorten visitors’ addresses", default=True, help="Keeps a region instead of a person: the last part of each address becomes zero.")
+    in_doubt_wait_minutes: int = integer("Wait for evidence", default=15, min=0, max=10080, unit="minutes",
+                                        help="An open, a click or a report that it was delivered.")
+    shorten_addresses: bool = switch("Shorten visitors’ addresses", default=True,
+                                      help="Keeps a region instead of a person: the last part of each address becomes zero.")
 
     def check(self) -> Iterator[Problem]:
         """The schedule is a list of minutes; the two addresses differ, or the second is left out."""

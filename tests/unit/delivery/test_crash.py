@@ -15,7 +15,7 @@ from app.db import utcnow
 from app.delivery.crash import PLACES
 from app.delivery.journal import JournalDirectory
 from app.delivery.ledger import State
-from app.delivery.models import Recipient, Sending
+from app.delivery.models import Batch, Recipient, Sending
 from app.delivery.policies import policy_of
 from app.delivery.reconcile import reconcile
 from app.delivery.slots import recover_orphans
@@ -29,7 +29,8 @@ KILLED = 137
 def run_sender(stage: Stage, sending: Sending, crash_at: str) -> int:
     """Run a real sender process and return how it ended."""
     config = stage.house.config
-    command = [sys.executable, "-m", "tests.factories.sender_process", config.database_url, str(config.data), config.redis_url, str(sending.id)]
+    arguments = [config.database_url, str(config.data), config.redis_url, str(sending.id)]
+    command = [sys.executable, "-m", "tests.factories.sender_process", *arguments]
     return subprocess.run(command, env={**os.environ, "LETTERMILL_CRASH_AT": crash_at}, timeout=60, check=False).returncode
 
 
@@ -39,7 +40,8 @@ def recover(stage: Stage) -> None:
 
 
 def in_doubt(stage: Stage, sending: Sending) -> set[str]:
-    found = set(stage.session.scalars(sa.select(Recipient.email).where(Recipient.sending_id == sending.id, Recipient.state == State.IN_DOUBT)))
+    query = sa.select(Recipient.email).where(Recipient.sending_id == sending.id, Recipient.state == State.IN_DOUBT)
+    found = set(stage.session.scalars(query))
     stage.session.commit()
     return found
 
@@ -100,8 +102,6 @@ def test_a_lost_machine_leaves_its_mails_in_doubt_after_the_lease(stage: Callabl
     reconcile(campaign.house.engine, lambda one: policy_of(settings, one))
     inflight = campaign.states(sending)[State.INFLIGHT]
     assert inflight > 0
-    from app.delivery.models import Batch
-
     campaign.session.execute(sa.update(Batch).values(lease_until=utcnow() - timedelta(seconds=1)))
     campaign.session.commit()
     reconcile(campaign.house.engine, lambda one: policy_of(settings, one))

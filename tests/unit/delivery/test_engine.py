@@ -15,8 +15,8 @@ from app.db import utcnow
 from app.delivery import lifecycle
 from app.delivery.ledger import State
 from app.delivery.models import DeliveryServer, Recipient, ServerHour
-from app.delivery.reconcile import reconcile, settle_by_evidence
 from app.delivery.policies import policy_of
+from app.delivery.reconcile import reconcile, settle_by_evidence
 from tests.services.sink import Sink
 from tests.unit.delivery.conftest import Stage
 

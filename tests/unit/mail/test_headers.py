@@ -24,7 +24,7 @@ HOSTILE = st.one_of(
 
 def _shown(text: str) -> str:
     """The text as it may be shown: line breaks and control characters are blanks, and the ends have none."""
-    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", text).strip(" ").encode("utf-8", "replace").decode()
+    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", " ", text).strip().encode("utf-8", "replace").decode()
 
 
 def test_an_encoded_word_in_a_subject_stays_the_words_that_were_typed() -> None:

@@ -7,7 +7,8 @@ import quopri
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.mail.quoted import quoted, segment, value
+from app.mail.places import PLACES, SOFT_BREAK
+from app.mail.quoted import quoted, segment
 
 TEXT = st.one_of(
     st.text(max_size=300),
@@ -17,6 +18,11 @@ TEXT = st.one_of(
 
 def _as_read(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
+
+
+def _value(text: str) -> str:
+    place = PLACES["text"]
+    return text + SOFT_BREAK if place.is_simple.match(text) else place.slowly(text)
 
 
 def _check_lines(data: bytes) -> None:
@@ -34,7 +40,7 @@ def _check_lines(data: bytes) -> None:
 @example(text="x " * 38 + "\ny")
 @settings(max_examples=150)
 def test_a_quoted_text_is_read_as_it_was(text: str) -> None:
-    data = quoted(text)
+    data = quoted(text).encode()
 
     _check_lines(data)
     assert quopri.decodestring(data).decode().replace("\r\n", "\n") == _as_read(text)
@@ -46,7 +52,7 @@ def test_a_quoted_text_is_read_as_it_was(text: str) -> None:
 @example(pieces=[("a" * 74 + "é", "=" * 40)], last=".")
 @settings(max_examples=150)
 def test_text_and_values_joined_are_read_as_one_text(pieces: list[tuple[str, str]], last: str) -> None:
-    data = b"".join(segment(text) + value(one) for text, one in pieces) + quoted(last)
+    data = ("".join(segment(text) + _value(one) for text, one in pieces) + quoted(last)).encode()
 
     _check_lines(data)
     whole = "".join(_as_read(text) + _as_read(one) for text, one in pieces) + _as_read(last)

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Response, abort, jsonify, request
 
+from app.extensions import csrf
 from app.settings.json_schema import as_json, json_schema, typed
 from app.settings.registry import UnknownSection
 from app.settings.store import Invalid, Stale
-from app.extensions import csrf
 from app.web import actor
 from app.web.house import forget_settings, house, plugins, settings
 from app.web.policy import KEY, Room, policy
@@ -31,7 +31,8 @@ def _section(name: str) -> Any:
 @policy(KEY, "settings")
 def sections() -> Response:
     """List the sections."""
-    return jsonify([{"name": section.section_name, "title": section.title} for section in house().settings.registry.all()])
+    every: tuple[Any, ...] = house().settings.registry.all()
+    return jsonify([{"name": section.section_name, "title": section.title} for section in every])
 
 
 @room.get("/<name>")
@@ -54,8 +55,9 @@ def schema(name: str) -> Response:
 @policy(KEY, "settings")
 def change(name: str) -> tuple[Response, int]:
     """Change what the body names: {"values": {...}, "revision": the one it is based on, if others may be at it}."""
-    section, body = _section(name), request.get_json(silent=True)
-    values, problems = typed(section, body.get("values") if isinstance(body, dict) else None)
+    section, sent = _section(name), request.get_json(silent=True)
+    body: dict[str, Any] = sent if isinstance(sent, dict) else {}
+    values, problems = typed(section, body.get("values"))
     if problems:
         return jsonify(errors=problems), 422
     try:
