@@ -41,7 +41,6 @@ def build(config: Config | None = None) -> Flask:
     login_manager.init_app(app)
     identity.init_identity(login_manager)
     guard_plugin_rooms(app)
-    guard_plugin_rooms(app)
     init_policy(app)
     csrf.init_app(app)
     init_errors(app)
@@ -69,6 +68,5 @@ def build_house(app: Flask, config: Config) -> House:
     plugins.move_in(engine, redis, settings, config.data)
     house = House(config=config, engine=engine, redis=redis, jobs=Jobs(redis), secrets=secrets, settings=settings, plugins=plugins,
                   tokens=TokenKeys(derive(key, "tokens")), key=key)
-    plugins.move_in(engine, redis, settings, config.data)
     app.extensions["lettermill"] = house
     return house

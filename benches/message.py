@@ -16,29 +16,67 @@ from app.mail.tokens import TokenKeys
 
 MESSAGES = 20_000
 TOKEN = Slot("@click", "url")
-PARAGRAPH = "<p style=\"margin:0 0 16px\">New jackets have come in, and the mill is open on Saturday from ten to four. See you there.</p>\n"
+PARAGRAPH = '<p style="margin:0 0 16px">New jackets have come in, and the mill is open on Saturday from ten to four. See you there.</p>\n'
 
 
 def _draft() -> Draft:
     link: Pieces = ('<a href="https://track.example.com/c/', TOKEN, '/1">Jackets</a>')
     text = PARAGRAPH * 27
-    html: Pieces = ("<html><body><h1>Hello ", Slot("Subscriber:FirstName", "html"), "</h1>", text, *link, text, *link, "<p>", Slot("Subscriber:City", "html"),
-                    " and ", Slot("Subscriber:LastName", "html"), "</p>", text, *link, '<a href="', Slot("Link:Unsubscribe", "html"), '">Leave</a>',
-                    '<img src="https://track.example.com/o/', Slot("@open", "url"), '" width="1" height="1" alt=""></body></html>')
-    plain: Pieces = ("Hello ", Slot("Subscriber:FirstName", "text"), "\n\n" + "New jackets have come in.\n" * 40, "Leave: ", Slot("Link:Unsubscribe", "text"), "\n")
+    html: Pieces = (
+        "<html><body><h1>Hello ",
+        Slot("Subscriber:FirstName", "html"),
+        "</h1>",
+        text,
+        *link,
+        text,
+        *link,
+        "<p>",
+        Slot("Subscriber:City", "html"),
+        " and ",
+        Slot("Subscriber:LastName", "html"),
+        "</p>",
+        text,
+        *link,
+        '<a href="',
+        Slot("Link:Unsubscribe", "html"),
+        '">Leave</a>',
+        '<img src="https://track.example.com/o/',
+        Slot("@open", "url"),
+        '" width="1" height="1" alt=""></body></html>',
+    )
+    plain: Pieces = (
+        "Hello ",
+        Slot("Subscriber:FirstName", "text"),
+        "\n\n" + "New jackets have come in.\n" * 40,
+        "Leave: ",
+        Slot("Link:Unsubscribe", "text"),
+        "\n",
+    )
     headers: tuple[tuple[str, Pieces | Mailbox], ...] = (
-        ("From", Mailbox(("Example Ltd",), ("news@example.com",))), ("To", (Slot("@to", "raw_header"),)),
-        ("Subject", ("Jackets for ", Slot("Subscriber:FirstName", "text"))), ("Date", (Slot("@date", "raw_header"),)),
-        ("Message-ID", ("<", Slot("@message_id", "raw_header"), "@example.com>")), ("List-Unsubscribe", (Slot("@list_unsubscribe", "raw_header"),)),
-        ("List-Unsubscribe-Post", ("List-Unsubscribe=One-Click",)), ("Feedback-ID", ("1:2:lettermill",)))
+        ("From", Mailbox(("Example Ltd",), ("news@example.com",))),
+        ("To", (Slot("@to", "raw_header"),)),
+        ("Subject", ("Jackets for ", Slot("Subscriber:FirstName", "text"))),
+        ("Date", (Slot("@date", "raw_header"),)),
+        ("Message-ID", ("<", Slot("@message_id", "raw_header"), "@example.com>")),
+        ("List-Unsubscribe", (Slot("@list_unsubscribe", "raw_header"),)),
+        ("List-Unsubscribe-Post", ("List-Unsubscribe=One-Click",)),
+        ("Feedback-ID", ("1:2:lettermill",)),
+    )
     return Draft(headers, html, plain)
 
 
 def _values(names: tuple[str, ...], keys: TokenKeys, first_name: str) -> list[str]:
     token = keys.make("unsubscribe", 1, 1)
     leave = f"https://mail.example.com/u/{token}"
-    known = {"Subscriber:FirstName": first_name, "Subscriber:LastName": "Berg", "Subscriber:City": "Oslo", "Link:Unsubscribe": leave, "@to": "anna@example.com",
-             "@date": "Mon, 23 Nov 2026 15:00:00 +0000", "@list_unsubscribe": f"<mailto:u+{token}@b.example.com?subject=unsubscribe>, <{leave}>"}
+    known = {
+        "Subscriber:FirstName": first_name,
+        "Subscriber:LastName": "Berg",
+        "Subscriber:City": "Oslo",
+        "Link:Unsubscribe": leave,
+        "@to": "anna@example.com",
+        "@date": "Mon, 23 Nov 2026 15:00:00 +0000",
+        "@list_unsubscribe": f"<mailto:u+{token}@b.example.com?subject=unsubscribe>, <{leave}>",
+    }
     return [known.get(name) or token for name in names]
 
 
@@ -65,7 +103,11 @@ def main() -> None:
     size = len(compiled.render(_values(compiled.slots, keys, "Anna")))
     print(f"message of {size:,} bytes: {simple:.1f} µs with simple values, {quoted:.1f} µs with values that are quoted")
     print(f"a return path: {tokens:.1f} µs; an address read: {addresses:.1f} µs")
-    print(json.dumps({"bench": "message", "simple_us": round(simple, 2), "quoted_us": round(quoted, 2), "mfrom_us": round(tokens, 2), "address_us": round(addresses, 2)}))
+    print(
+        json.dumps(
+            {"bench": "message", "simple_us": round(simple, 2), "quoted_us": round(quoted, 2), "mfrom_us": round(tokens, 2), "address_us": round(addresses, 2)}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ GUNICORN_CMD_ARGS goes before everything here (gunicorn's own rule); WEB_CONCURR
 from __future__ import annotations
 
 import os
+from typing import Any
 
 _host = os.environ.get("LETTERMILL_HOST") or "127.0.0.1"
 _port = os.environ.get("LETTERMILL_PORT") or "8000"
@@ -25,3 +26,8 @@ forwarded_allow_ips = ""
 control_socket_disable = True
 proc_name = "lettermill"
 loglevel = os.environ.get("GUNICORN_LOGLEVEL", "warning")
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let each process speak for itself, once it can answer: the settings' pages count who runs with the newest revision."""
+    worker.wsgi.begin()

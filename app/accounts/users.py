@@ -51,7 +51,7 @@ def change(session: Session, user: User, *, password: str = "", **values: object
 def groups(session: Session) -> list[tuple[UserGroup, int]]:
     """Return every group with the number of its users."""
     counts = sa.select(User.group_id, sa.func.count()).group_by(User.group_id)
-    of_group = dict(session.execute(counts).tuples().all())
+    of_group = dict(session.execute(counts).all())
     return [(group, of_group.get(group.id, 0)) for group in session.scalars(sa.select(UserGroup).order_by(UserGroup.name))]
 
 

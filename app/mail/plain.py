@@ -14,11 +14,13 @@ _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
 
 
 def html_to_plain(html: str) -> str:
-    """Return the text that a reader would see; merge tags stay as they are; broken HTML is read as far as it goes."""
+    """Return the text that a reader would see; merge tags stay as they are; broken HTML is read as far as it goes, to a depth of 2,000."""
     if not html.strip():
         return ""
     try:
-        root = lxml_html.document_fromstring(html)
+        # Bytes and our own word on their encoding: what the document says of itself was true where it was saved.
+        parser = lxml_html.HTMLParser(encoding="utf-8", huge_tree=True)
+        root = lxml_html.document_fromstring(html.replace("\0", "").encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, ValueError):
         return ""
     text = "".join(_words(root))
@@ -69,6 +71,6 @@ def _close(node: lxml_html.HtmlElement, tag: str, out: list[str]) -> None:
 
 def _close_link(node: lxml_html.HtmlElement, out: list[str]) -> None:
     target = (node.get("href") or "").strip()
-    words = " ".join(node.text_content().split())
+    words = " ".join([*node.text_content().split(), *node.xpath(".//img/@alt")]).strip()
     if target and not target.startswith("#") and target != words:
         out.append(f" ({target.removeprefix('mailto:')})" if words else target)

@@ -20,6 +20,9 @@ from app.db import table_of, utcnow, writing
 from app.delivery.models import Link, Recipient, Sending, SendingMinute, TrackingBatch, TrackingEvent
 from app.delivery.reconcile import settle_by_evidence
 from app.house import House
+from app.jobs import TELL_PLUGINS
+from app.plugins.notices import AfterEvents, tell
+from app.plugins.views import EventView
 from app.settings.sections.system import SystemSettings
 from app.tracking.addresses import shortened
 from app.tracking.events import LIST, TAKEN, Hit, read
@@ -54,20 +57,28 @@ def write_directly(house: House, hit: Hit) -> None:
 def _write_once(house: House, chunk: str, hits: Sequence[Hit]) -> None:
     shorten = house.settings.load().get(SystemSettings).shorten_addresses
     table = table_of(TrackingBatch)
+    enabled = house.plugins.snapshot(house.engine)
     with writing(house.engine) as connection:
         if connection.scalar(sa.select(table.c.name).where(table.c.name == chunk)):
             return  # Written before the last drainer died; its events are counted.
         connection.execute(sa.insert(table).values(name=chunk, at=utcnow()))
-        write(connection, hits, shorten)
+        rows = write(connection, hits, shorten)
+        is_heard = bool(rows) and tell(connection, enabled, AfterEvents(tuple(map(_view, rows))))
+    if is_heard:
+        house.jobs.ring(TELL_PLUGINS)
 
 
-def write(connection: Connection, hits: Sequence[Hit], shorten: bool) -> None:
-    """Write a chunk: the raw events, who opened and clicked for the first time, the sums, the minutes."""
+def _view(row: dict[str, Any]) -> EventView:
+    return EventView(**{name: row[name] for name in ("kind", "sending_id", "position", "at", "link", "machine")})
+
+
+def write(connection: Connection, hits: Sequence[Hit], shorten: bool) -> list[dict[str, Any]]:
+    """Write a chunk: the raw events, who opened and clicked for the first time, the sums, the minutes; return the events written."""
     people = _people(connection, {(hit.sending_id, hit.position) for hit in hits})
     known = [hit for hit in hits if (hit.sending_id, hit.position) in people]
     rows = [_row(hit, people[hit.sending_id, hit.position].settled_at, shorten) for hit in known]
     if not rows:
-        return
+        return []
     first_clicks = _first_link_clicks(connection, rows)
     connection.execute(sa.insert(table_of(TrackingEvent)), rows)
     human = [row for row in rows if not row["machine"]]
@@ -77,6 +88,7 @@ def write(connection: Connection, hits: Sequence[Hit], shorten: bool) -> None:
     _add_links(connection, human, first_clicks)
     _add_minutes(connection, rows)
     settle_by_evidence(connection, [(row["sending_id"], row["position"]) for row in rows])
+    return rows
 
 
 def _people(connection: Connection, keys: set[Key]) -> dict[Key, Any]:

@@ -15,9 +15,12 @@ from sqlalchemy.orm import Session
 
 from app.audience.models import Subscriber, SubscriberList
 from app.audience.subscribers import resubscribe, unsubscribe
+from app.audience.telling import tell_later, tell_subscribed, tell_unsubscribed
 from app.db import EVERY_TENANT, db, reading, scoped_to, table_of, utcnow
 from app.delivery.models import Recipient, Sending, SendingMinute
 from app.mail.tokens import LedgerId
+from app.plugins.notices import AfterEvents
+from app.plugins.views import EventView
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +52,28 @@ def look(engine: Engine, ledger_id: LedgerId) -> Leaving | None:
 
 def leave(found: Leaving, *, via: str, evidence: dict[str, Any]) -> None:
     """Unsubscribe, count it for the sending, and commit; harmless twice."""
+    enabled = house.plugins.snapshot(house.engine)
     with scoped_to(EVERY_TENANT):
         subscriber = db.session.get(Subscriber, found.subscriber_id) if found.subscriber_id else None
         if subscriber is not None and unsubscribe(db.session(), subscriber, via=via, evidence=evidence | _mail(found)):
             _count(db.session(), found.ledger_id)
+            tell_unsubscribed(db.session(), enabled, house.jobs, subscriber)
+            tell_later(db.session(), enabled, house.jobs, AfterEvents((_event(found.ledger_id),)))
         db.session.commit()
 
 
 def stay(found: Leaving, *, evidence: dict[str, Any]) -> None:
     """Take the person back; the record of consent keeps both steps."""
+    enabled = house.plugins.snapshot(house.engine)
     with scoped_to(EVERY_TENANT):
         subscriber = db.session.get(Subscriber, found.subscriber_id) if found.subscriber_id else None
-        if subscriber is not None:
-            resubscribe(db.session(), subscriber, via="footer-link", evidence=evidence | _mail(found))
+        if subscriber is not None and resubscribe(db.session(), subscriber, via="footer-link", evidence=evidence | _mail(found)):
+            tell_subscribed(db.session(), enabled, house.jobs, subscriber)
         db.session.commit()
+
+
+def _event(ledger_id: LedgerId) -> EventView:
+    return EventView(kind="unsubscribe", sending_id=ledger_id.sending_id, position=ledger_id.position, at=utcnow())
 
 
 def _mail(found: Leaving) -> dict[str, Any]:

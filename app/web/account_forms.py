@@ -7,11 +7,12 @@ from zoneinfo import available_timezones
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import Field, PasswordField, SelectField, StringField, ValidationError
+from wtforms import Field, PasswordField, SelectChoice, SelectField, StringField, ValidationError
 from wtforms.validators import InputRequired, Length, Regexp
 
 from app.accounts.passwords import problem_with
 from app.mail.address import AddressError, parse_address
+from app.web.choices import choices
 
 USERNAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}[A-Za-z0-9]$"
 
@@ -24,9 +25,10 @@ def is_address(_form: FlaskForm, field: Field) -> None:
         raise ValidationError(str(error)) from error
 
 
-def zone_choices() -> list[tuple[str, str]]:
+def zone_choices() -> list[SelectChoice]:
     """Return every time zone that has a city in its name, and UTC."""
-    return [("UTC", "UTC")] + [(name, name.replace("_", " ")) for name in sorted(available_timezones()) if "/" in name and "Etc/" not in name]
+    names = sorted(name for name in available_timezones() if "/" in name and "Etc/" not in name)
+    return choices((name, name.replace("_", " ")) for name in ["UTC", *names])
 
 
 class SetUpForm(FlaskForm):

@@ -7,7 +7,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, PasswordField, SelectMultipleField, StringField, ValidationError
+from wtforms import BooleanField, Field, PasswordField, StringField, TickedListField, ValidationError
 from wtforms.validators import InputRequired, Length, Regexp
 
 from app.accounts import administrators, users
@@ -18,6 +18,7 @@ from app.db import db
 from app.settings.audit import record
 from app.web import actor
 from app.web.account_forms import USERNAME, is_address
+from app.web.choices import TickedListField, choices
 
 
 class AdministratorForm(FlaskForm):
@@ -29,7 +30,7 @@ class AdministratorForm(FlaskForm):
     username = StringField(_l("User name"), [InputRequired(_l("Choose a user name to sign in with.")), Regexp(
         USERNAME, message=_l("Use 3 to 64 letters, digits, dots, hyphens or underscores; begin and end with a letter or digit."))])
     is_super = BooleanField(_l("May do everything"), description=_l("Includes managing the other administrators."))
-    permissions = SelectMultipleField(_l("May"), choices=list(OF_ADMINISTRATORS.items()))
+    permissions = TickedListField(_l("May"), choices=choices(OF_ADMINISTRATORS.items()))
     enabled = BooleanField(_l("May sign in"), default=True)
     password = PasswordField(_l("Password"), description=_l("12 characters or more. For somebody who is there already: leave it empty to keep the old one."))
 

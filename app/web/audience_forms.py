@@ -16,13 +16,14 @@ from app.audience.models import CustomField, Subscriber, SubscriberList
 from app.db import db
 from app.mail.address import AddressError, parse_pattern
 from app.web.account_forms import is_address
+from app.web.choices import choices
 
 
 class ListForm(FlaskForm):
     """A list and its own sender."""
 
     name = StringField(_l("Name"), [InputRequired(_l("Give the list a name.")), Length(max=120)])
-    opt_in = RadioField(_l("Opt-in"), choices=[("double", _l("Double")), ("single", _l("Single"))], default="double",
+    opt_in = RadioField(_l("Opt-in"), choices=choices([("double", _l("Double")), ("single", _l("Single"))]), default="double",
                         description=_l("Double: somebody who subscribes confirms by a mail first."))
     sender_name = StringField(_l("Sender name"), [Length(max=120)])
     sender_email = StringField(_l("Sender address"), [Optional(), is_address])
@@ -77,8 +78,8 @@ class FieldForm(FlaskForm):
     """A custom field."""
 
     name = StringField(_l("Name"), [InputRequired(_l("Give the field a name.")), Length(max=120)])
-    alias = StringField(_l("Merge tag"), [Length(max=40)], description=_l("Written in mails as %%Subscriber:…%%. Empty: made of the name."))
-    kind = SelectField(_l("Kind"), choices=list(fields.KINDS.items()))
+    alias = StringField(_l("Merge tag"), [Length(max=40)], description=_l("Written in mails as %Subscriber:…%. Empty: made of the name."))
+    kind = SelectField(_l("Kind"), choices=choices(fields.KINDS.items()))
 
     def validate_alias(self, field: Field) -> None:
         """A tag is letters and digits, and belongs to one field only."""

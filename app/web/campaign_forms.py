@@ -10,9 +10,18 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, DateTimeLocalField, Field, HiddenField, SelectField, SelectMultipleField, StringField, TextAreaField, ValidationError
+from wtforms import (
+    BooleanField,
+    DateTimeLocalField,
+    Field,
+    HiddenField,
+    SelectChoice,
+    SelectField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
 from wtforms.validators import InputRequired, Length, Optional
-from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.audience.models import SubscriberList
 from app.campaigns.models import Campaign
@@ -20,21 +29,15 @@ from app.db import db, utcnow
 from app.mail.address import AddressError, parse_address
 from app.web.account_forms import is_address, zone_choices
 from app.web.channels import channel_choices
+from app.web.choices import TickedListField, choices
 
 MOST_TESTS = 10
 
 
-class TickedListField(SelectMultipleField):
-    """Several of a few, as tick boxes."""
-
-    widget = ListWidget(prefix_label=False)
-    option_widget = CheckboxInput()
-
-
-def list_choices() -> list[tuple[int, str]]:
+def list_choices() -> list[SelectChoice]:
     """Return the account's lists with how many active people each has."""
     lists = db.session.scalars(sa.select(SubscriberList).order_by(SubscriberList.name))
-    return [(found.id, f"{found.name} · {found.active_count:,}") for found in lists]
+    return choices((found.id, f"{found.name} · {found.active_count:,}") for found in lists)
 
 
 class NewCampaignForm(FlaskForm):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from flask_babel import gettext as _
+from wtforms import SelectChoice
 
 from app.delivery.channels import channel_titles
+from app.web.choices import choices
 from app.web.house import plugins
 
 
-def channel_choices() -> list[tuple[str, str]]:
+def channel_choices() -> list[SelectChoice]:
     """Return every channel that can be chosen now; the empty one is the default of the settings."""
-    return [("", _("The default channel")), *channel_titles(plugins()).items()]
+    return choices([("", _("The default channel")), *channel_titles(plugins()).items()])

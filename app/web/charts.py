@@ -71,7 +71,8 @@ def init_charts(app: Flask) -> None:
 
 def nice_top(largest: float) -> float:
     """Return the end of a zero-based axis: at least ``largest``, and a number whose quarters are easy to read."""
-    if largest < NOTHING:
+    # Counts of less than one a line would repeat their numbers.
+    if largest < NOTHING or (largest < GRID_LINES and float(largest).is_integer()):
         return float(GRID_LINES)
     step = largest / GRID_LINES
     power = 10.0 ** math.floor(math.log10(step))

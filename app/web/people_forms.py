@@ -8,7 +8,16 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, IntegerField, PasswordField, SelectField, SelectMultipleField, StringField, ValidationError
+from wtforms import (
+    BooleanField,
+    Field,
+    IntegerField,
+    PasswordField,
+    SelectChoice,
+    SelectField,
+    StringField,
+    ValidationError,
+)
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp
 
 from app.accounts import users
@@ -20,17 +29,18 @@ from app.delivery.models import DeliveryServer
 from app.settings.audit import record
 from app.web import actor
 from app.web.account_forms import USERNAME, is_address, zone_choices
+from app.web.choices import TickedListField, choices
 
 
-def group_choices() -> list[tuple[int, str]]:
+def group_choices() -> list[SelectChoice]:
     """Return the groups that a user may be put into."""
-    return [(group.id, group.name) for group, _count in users.groups(db.session())]
+    return choices((group.id, group.name) for group, _count in users.groups(db.session()))
 
 
-def server_choices() -> list[tuple[int, str]]:
+def server_choices() -> list[SelectChoice]:
     """Return the servers a group or user may be given; 0 stands for the next one up (group, then default)."""
     servers = db.session.scalars(sa.select(DeliveryServer).order_by(DeliveryServer.name))
-    return [(0, _("The default delivery server")), *((server.id, server.name) for server in servers)]
+    return choices([(0, _("The default delivery server")), *((server.id, server.name) for server in servers)])
 
 
 class UserForm(FlaskForm):
@@ -102,7 +112,7 @@ class GroupForm(FlaskForm):
     """A user group; one number field for each limit, empty for none."""
 
     name = StringField(_l("Name"), [InputRequired(_l("Give the group a name.")), Length(max=120)])
-    permissions = SelectMultipleField(_l("Its users may"), choices=list(OF_USER_GROUPS.items()))
+    permissions = TickedListField(_l("Its users may"), choices=choices(OF_USER_GROUPS.items()))
     delivery_server_id = SelectField(_l("Delivery server"), coerce=int, choices=server_choices)
 
     def __init__(self, group: UserGroup) -> None:

@@ -16,6 +16,7 @@ from app.db import db
 from app.settings.audit import record
 from app.web import actor
 from app.web.account_forms import USERNAME, is_address, zone_choices
+from app.web.choices import choices
 from app.web.emails import queue_email
 from app.web.house import absolute_url
 from app.web.identity import LANGUAGES
@@ -31,7 +32,7 @@ class ProfileForm(FlaskForm):
     username = StringField(_l("User name"), [InputRequired(_l("Choose a user name to sign in with.")), Regexp(
         USERNAME, message=_l("Use 3 to 64 letters, digits, dots, hyphens or underscores; begin and end with a letter or digit."))])
     time_zone = SelectField(_l("Time zone"), choices=zone_choices)
-    language = SelectField(_l("Language"), choices=[(code, {"en": "English"}.get(code, code)) for code in LANGUAGES])
+    language = SelectField(_l("Language"), choices=choices((code, {"en": "English"}.get(code, code)) for code in LANGUAGES))
     new_password = PasswordField(_l("New password"), description=_l("12 characters or more. Every other browser is signed out."))
     password = PasswordField(_l("Present password"), description=_l("Needed for a new address or a new password."))
 

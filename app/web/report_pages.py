@@ -80,12 +80,12 @@ def recipients_file(campaign: Campaign, state: str, reason: str) -> Response:
     if reason:
         query = query.where(table.c.reason == reason)
     headers = {"Content-Disposition": f'attachment; filename="campaign-{campaign.id}-recipients.csv"'}
-    return Response(_lines(query), content_type="text/csv; charset=utf-8", headers=headers)
+    return Response(_lines(house().engine, query), content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _lines(query: sa.Select[Any]) -> Iterator[str]:
+def _lines(engine: sa.Engine, query: sa.Select[Any]) -> Iterator[str]:
     yield _line(["email", "state", "reason", "attempts", "code", "reply", "settled_at", "opened_at", "clicked_at"])
-    with reading(), house().engine.connect().execution_options(yield_per=1000) as connection:
+    with reading(), engine.connect().execution_options(yield_per=1000) as connection:
         for row in connection.execute(query):
             moments = [moment.isoformat() if moment else "" for moment in (row.settled_at, row.opened_at, row.clicked_at)]
             yield _line([row.email, State(row.state).name.lower(), row.reason, row.attempts, row.code or "", row.reply or "", *moments])

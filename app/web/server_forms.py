@@ -15,6 +15,7 @@ from app.delivery.models import DeliveryServer
 from app.settings.audit import record
 from app.web import actor
 from app.web.account_forms import is_address
+from app.web.choices import choices
 from app.web.house import house
 
 
@@ -24,7 +25,7 @@ class ConnectionForm(FlaskForm):
     name = StringField(_l("Name"), description=_l("Only administrators see it."))
     host = StringField(_l("Host or IP address"))
     port = IntegerField(_l("Port"), [Optional()], default=587, description=_l("587 with STARTTLS, 465 with TLS."))
-    security = RadioField(_l("Security"), choices=[("starttls", _l("STARTTLS, required")), ("tls", _l("TLS from the start")), ("none", _l("None"))],
+    security = RadioField(_l("Security"), choices=choices([("starttls", _l("STARTTLS, required")), ("tls", _l("TLS from the start")), ("none", _l("None"))]),
                           default="starttls")
     verify_certificate = BooleanField(_l("Verify the certificate"), default=True)
     internal = BooleanField(_l("Internal server"), description=_l("It may stand at a private address of your own network."))
@@ -55,8 +56,9 @@ class DkimForm(FlaskForm):
 
     dkim_domain = StringField(_l("DKIM domain"))
     dkim_selector = StringField(_l("Selector"), default="lm1")
-    key = SelectField(_l("Key"), choices=[("keep", _l("Keep the one there is")), ("rsa2048", _l("Generate a new RSA key, 2048 bits")),
-                                          ("ed25519", _l("Generate a new Ed25519 key")), ("paste", _l("Paste one")), ("remove", _l("Remove it: sign nothing"))])
+    key = SelectField(_l("Key"), choices=choices([
+        ("keep", _l("Keep the one there is")), ("rsa2048", _l("Generate a new RSA key, 2048 bits")),
+        ("ed25519", _l("Generate a new Ed25519 key")), ("paste", _l("Paste one")), ("remove", _l("Remove it: sign nothing"))]))
     pasted = TextAreaField(_l("Private key"), description=_l("PEM, without a password. Only for “Paste one”."))
 
 

@@ -36,17 +36,12 @@ def site(config: Config) -> Iterator[Site]:
 def served(config: Config) -> Iterator[Site]:
     """Serve a house for the length of the block; its links and cookies fit the address that it is served at."""
     # Here, not above: every test loads this module, and a door that does not open fails the tests that go through it.
-    from app.content.app import ContentApp
-    from app.front import Front
-    from app.tracking.hits import TrackingApp
-    from app.web.proxies import TrustedProxies
+    from app.whole import Whole
 
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     app = create_app(replace(config, base_url=url))
-    house = app.extensions["lettermill"]
-    doors = TrustedProxies(Front(app.wsgi_app, TrackingApp(house), ContentApp(house)), config.trusted_proxies)
-    server = make_server("127.0.0.1", port, doors, threaded=True)
+    server = make_server("127.0.0.1", port, Whole(app), threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="site")
     thread.start()
     try:

@@ -75,7 +75,7 @@ def _begin(engine: Engine, import_id: int) -> Any:
 def _kinds(engine: Engine, found: Any) -> dict[str, str]:
     table = table_of(CustomField)
     with reading(), engine.connect() as connection:
-        return dict(connection.execute(sa.select(table.c.alias, table.c.kind).where(table.c.user_id == found.user_id)).tuples().all())
+        return dict(connection.execute(sa.select(table.c.alias, table.c.kind).where(table.c.user_id == found.user_id)).all())
 
 
 def _write(engine: Engine, found: Any, taken: Sequence[Record], kinds: dict[str, str]) -> Any:

@@ -6,12 +6,13 @@ from flask import flash, redirect, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from app.audience import fields, lists, subscribers
+from app.audience import fields, lists, subscribers, telling
 from app.audience.models import Subscriber, SubscriberList
 from app.db import db
 from app.web import actor
 from app.web.audience_forms import custom_values, subscriber_form
 from app.web.fragments import page_or_panel
+from app.web.house import house, plugins
 from app.web.policy import ACCOUNT, Room, policy
 from app.web.shell import account
 
@@ -39,6 +40,7 @@ def _add(form: object, found: SubscriberList) -> bool:
     if person is None:
         email.errors = [_("This address is on the list already.")]
         return False
+    telling.tell_subscribed(db.session(), plugins(), house().jobs, person)
     db.session.commit()
     return True
 
@@ -62,7 +64,9 @@ def show(subscriber: Subscriber) -> Response:
 @policy(ACCOUNT, "lists", subscriber=Subscriber)
 def unsubscribe(subscriber: Subscriber) -> Response:
     """End somebody's subscription at their wish."""
-    subscribers.unsubscribe(db.session(), subscriber, via="user", evidence={"by": actor.actor_name(), "address": actor.client_address()})
+    evidence = {"by": actor.actor_name(), "address": actor.client_address()}
+    if subscribers.unsubscribe(db.session(), subscriber, via="user", evidence=evidence):
+        telling.tell_unsubscribed(db.session(), plugins(), house().jobs, subscriber)
     db.session.commit()
     return redirect(url_for("subscribers.show", subscriber_id=subscriber.id))
 

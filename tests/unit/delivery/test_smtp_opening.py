@@ -83,9 +83,12 @@ def test_a_server_without_starttls_gets_nothing_in_clear(sink: Sink) -> None:
     assert not any(command.startswith("MAIL") for command in sink.commands)
 
 
-def test_what_was_slipped_in_before_tls_is_dropped(sink: Sink, certificate: Path) -> None:
+@pytest.mark.parametrize("injected", [
+    b"250-evil.example\r\n250 AUTH PLAIN\r\n", b"250-evil.example\r\n250-AUTH PLAIN\r\n", b"250-evil.example\r\n250-AUTH PLAIN\r\n250-",
+])
+def test_what_was_slipped_in_before_tls_is_dropped(sink: Sink, certificate: Path, injected: bytes) -> None:
     sink.features = ("PIPELINING",)
-    sink.faults = Faults(injected_after_starttls=b"250-evil.example\r\n250 AUTH PLAIN\r\n")
+    sink.faults = Faults(injected_after_starttls=injected)
     checked = check(sink, security="starttls", verify=False)
     assert checked.failed_at is None
     assert "AUTH" not in checked.features

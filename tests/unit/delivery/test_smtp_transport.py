@@ -271,6 +271,23 @@ def test_no_dot_is_written_two_seconds_after_the_deadline(sink: Sink, open_trans
     assert journal.lines == []
 
 
+def test_a_dot_that_comes_late_because_the_next_mail_was_slow_to_make_is_not_written(
+    sink: Sink, open_transport: Open, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.delivery.transports.smtp_task.Task.may_begin", True)
+
+    def slow_source() -> Iterator[WireMessage]:
+        yield mail(0, deadline=time.monotonic() - 1.85)
+        time.sleep(0.2)
+        yield mail(1)
+
+    journal = RecordingJournal()
+    outcomes = send(open_transport(), slow_source(), journal)
+    assert states(outcomes) == ["unstarted", "sent"]
+    assert journal.lines == ["D 1", "sent 1"]
+    assert sink.recipients == ["person1@example.com"]
+
+
 def test_the_journal_hears_of_the_dot_before_the_server_and_of_the_reply_after(sink: Sink, open_transport: Open) -> None:
     class Looking(RecordingJournal):
         def dot(self, position: int) -> None:

@@ -20,8 +20,15 @@ from app.mail.headers import encode_text
 from app.mail.message import build_message
 
 RSA, ED25519 = generate_key("rsa2048"), generate_key("ed25519")
-HEADERS = [("From", "Shop <news@example.com>"), ("To", "maya@example.com"), ("Subject", encode_text("Grüße " * 20)), ("Date", "Mon, 23 Nov 2026 15:00:00 +0000"),
-           ("Message-ID", "<1@example.com>"), ("List-Unsubscribe", "<https://x.test/u>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]
+HEADERS = [
+    ("From", "Shop <news@example.com>"),
+    ("To", "maya@example.com"),
+    ("Subject", encode_text("Grüße " * 20)),
+    ("Date", "Mon, 23 Nov 2026 15:00:00 +0000"),
+    ("Message-ID", "<1@example.com>"),
+    ("List-Unsubscribe", "<https://x.test/u>"),
+    ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+]
 MESSAGE = build_message(HEADERS, html="<p>Hello</p>\n\n", plain="Hello\n")
 BODIES = st.lists(st.sampled_from([b"", b"line", b" ", b"trailing blank ", b"\tx", b"x" * 900, b".dot"]), max_size=12).map(b"\r\n".join)
 
@@ -76,11 +83,19 @@ def test_a_verifier_accepts_what_was_signed(pem: str) -> None:
 
 
 @pytest.mark.parametrize("pem", [RSA, ED25519], ids=["rsa", "ed25519"])
-@pytest.mark.parametrize("change", [
-    lambda data: data.replace(b"Hello", b"Hallo"), lambda data: data.replace(b"news@example.com", b"boss@example.com"),
-    lambda data: data.replace(b"From: ", b"From: Evil <e@example.net>\r\nFrom: ", 1), lambda data: data.replace(b"To: maya", b"To: per", 1),
-    lambda data: data.replace(b"Post: List", b"Post: Lost"), lambda data: data + b"more\r\n", lambda data: data.replace(b"t=1795000000", b"t=1795000001"),
-    lambda data: data.replace(b"MIME-Version: 1.0\r\n", b"MIME-Version: 1.0\r\nFrom: Evil <e@example.net>\r\n")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.replace(b"Hello", b"Hallo"),
+        lambda data: data.replace(b"news@example.com", b"boss@example.com"),
+        lambda data: data.replace(b"From: ", b"From: Evil <e@example.net>\r\nFrom: ", 1),
+        lambda data: data.replace(b"To: maya", b"To: per", 1),
+        lambda data: data.replace(b"Post: List", b"Post: Lost"),
+        lambda data: data + b"more\r\n",
+        lambda data: data.replace(b"t=1795000000", b"t=1795000001"),
+        lambda data: data.replace(b"MIME-Version: 1.0\r\n", b"MIME-Version: 1.0\r\nFrom: Evil <e@example.net>\r\n"),
+    ],
+)
 def test_a_changed_message_is_refused(pem: str, change: object) -> None:
     signed = _sign(MESSAGE, pem)
     changed = change(signed)  # type: ignore[operator]
@@ -121,8 +136,9 @@ def _pem(key: object) -> str:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("pem", ["", "nonsense", RSA[:100], "ö", _pem(ec.generate_private_key(ec.SECP256R1())), RSA.replace("MII", "MIJ", 1),
-                                 RSA.replace("PRIVATE", "PUBLIC")])
+@pytest.mark.parametrize(
+    "pem", ["", "nonsense", RSA[:100], "ö", _pem(ec.generate_private_key(ec.SECP256R1())), RSA.replace("MII", "MIJ", 1), RSA.replace("PRIVATE", "PUBLIC")]
+)
 def test_what_is_no_key_is_refused_in_words(pem: str) -> None:
     with pytest.raises(DkimKeyError, match=r"\.$"):
         load_key(pem)

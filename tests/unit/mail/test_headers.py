@@ -16,7 +16,7 @@ from tests.unit.mail.reading import decoded, header_lines, parsed
 ENCODED_WORD = "=?utf-8?q?hi=0D=0ABcc=3A_evil@y?="
 HOSTILE = st.one_of(
     st.text(max_size=200),
-    st.text(alphabet="=?utf-8qQbB_0D0A\r\n:,<>\"\\ .@Bc\t", max_size=120),
+    st.text(alphabet='=?utf-8qQbB_0D0A\r\n:,<>"\\ .@Bc\t', max_size=120),
     st.text(alphabet="aé漢😀 ", max_size=300),
     st.lists(st.sampled_from([ENCODED_WORD, "\r\nBcc: evil@example.com", "a" * 90, "é", " ", "=?", "?=", '"', "\\", ".", "%s"])).map("".join),
 )
@@ -29,7 +29,7 @@ def _shown(text: str) -> str:
 
 def test_an_encoded_word_in_a_subject_stays_the_words_that_were_typed() -> None:
     for head in (write_headers([("Subject", encode_text(ENCODED_WORD))]), write_headers([("Subject", ENCODED_WORD)])):
-        (name, value), = header_lines(head)
+        ((name, value),) = header_lines(head)
 
         assert name == "Subject"
         assert decoded(value) == ENCODED_WORD
@@ -48,7 +48,7 @@ def test_any_text_is_one_header_and_reads_as_it_was_typed(text: str) -> None:
     head = fold("Subject", encode_text(text))
     check_wire(head, ["Subject"])
 
-    (name, value), = header_lines(head)
+    ((name, value),) = header_lines(head)
     assert name == "Subject"
     assert decoded(value) == _shown(text)
     assert max(map(len, head.split(b"\r\n"))) <= 998
@@ -79,13 +79,15 @@ def test_a_display_name_reads_as_it_was_typed_and_hides_no_second_address(name: 
     head = fold("From", mailbox(name, "maya@example.com"))
     check_wire(head, ["From"])
 
-    (_, value), = header_lines(head)
-    (shown, address), = getaddresses([value])
+    ((_, value),) = header_lines(head)
+    ((shown, address),) = getaddresses([value])
     assert address == "maya@example.com"
     assert decoded(shown).split() == _shown(name).split()
 
 
-@pytest.mark.parametrize("address", ["a@b\r\nBcc: x@y", "a b@example.com", "a@example.com, b@example.com", "<a@example.com>", "", "a", 'a"@b.example', "å@example.com"])
+@pytest.mark.parametrize(
+    "address", ["a@b\r\nBcc: x@y", "a b@example.com", "a@example.com, b@example.com", "<a@example.com>", "", "a", 'a"@b.example', "å@example.com"]
+)
 def test_a_mailbox_takes_only_an_address_that_was_parsed(address: str) -> None:
     with pytest.raises(HeaderError):
         mailbox("Maya", address)
@@ -97,7 +99,18 @@ def test_a_name_that_could_end_a_line_is_refused(name: str) -> None:
         check_name(name)
 
 
-@pytest.mark.parametrize("head", [b"A: b\nBcc: c\r\n", b"A: b\rBcc: c\r\n", b"A: b\r\nBcc: c\r\n", b"A: b\r\n\r\nbody\r\n", b"A: " + b"x" * 999 + b"\r\n", b"\r\nA: b\r\n", b"A: b\r\n \t\r\n"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"A: b\nBcc: c\r\n",
+        b"A: b\rBcc: c\r\n",
+        b"A: b\r\nBcc: c\r\n",
+        b"A: b\r\n\r\nbody\r\n",
+        b"A: " + b"x" * 999 + b"\r\n",
+        b"\r\nA: b\r\n",
+        b"A: b\r\n \t\r\n",
+    ],
+)
 def test_the_last_look_at_the_wire_stops_what_got_past_all_else(head: bytes) -> None:
     with pytest.raises(HeaderError):
         check_wire(head, ["A"])

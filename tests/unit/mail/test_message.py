@@ -16,13 +16,24 @@ from tests.unit.mail.reading import decoded, header_lines, parsed, parsed_new, t
 
 NAME, SUBJECT, CITY, TOKEN = Slot("name", "html"), Slot("subject", "text"), Slot("city", "url"), Slot("token", "raw_header")
 DRAFT = Draft(
-    headers=(("From", Mailbox(("News for ", Slot("who", "text")), ("news@example.com",))), ("To", (Slot("to", "raw_header"),)),
-             ("Subject", ("Hello ", SUBJECT, "!")), ("List-Unsubscribe", ("<https://x.test/u/", TOKEN, ">"))),
-    html=("<p>Hi ", NAME, "</p>\n<a href=\"https://shop.example/?c=", CITY, "\">.Go</a>\n" + "long line " * 40),
-    plain=("Hi ", Slot("name", "text"), ",\n.a line with a dot\nFrom here = there\n", Slot("name", "text"), "\n\n"))
+    headers=(
+        ("From", Mailbox(("News for ", Slot("who", "text")), ("news@example.com",))),
+        ("To", (Slot("to", "raw_header"),)),
+        ("Subject", ("Hello ", SUBJECT, "!")),
+        ("List-Unsubscribe", ("<https://x.test/u/", TOKEN, ">")),
+    ),
+    html=("<p>Hi ", NAME, '</p>\n<a href="https://shop.example/?c=', CITY, '">.Go</a>\n' + "long line " * 40),
+    plain=("Hi ", Slot("name", "text"), ",\n.a line with a dot\nFrom here = there\n", Slot("name", "text"), "\n\n"),
+)
 HOSTILE = st.one_of(
-    st.text(max_size=120), st.just("x" * 2000), st.just("é" * 1000), st.text(alphabet="\r\n.=\" <>&'😀a", max_size=80),
-    st.sampled_from(["\r\nBcc: evil@example.com\r\n\r\n", ".", "\r\n.\r\n", "=?utf-8?q?hi=0D=0ABcc=3A_evil@y?=", "<script>", "%Link:Unsubscribe%", "--=_lm_", "Anna\n", ""]))
+    st.text(max_size=120),
+    st.just("x" * 2000),
+    st.just("é" * 1000),
+    st.text(alphabet="\r\n.=\" <>&'😀a", max_size=80),
+    st.sampled_from(
+        ["\r\nBcc: evil@example.com\r\n\r\n", ".", "\r\n.\r\n", "=?utf-8?q?hi=0D=0ABcc=3A_evil@y?=", "<script>", "%Link:Unsubscribe%", "--=_lm_", "Anna\n", ""]
+    ),
+)
 
 
 def _values(**given_values: str) -> list[str]:
@@ -131,7 +142,9 @@ def test_the_boundary_is_in_no_part_and_differs_between_messages() -> None:
 @example(data=b"", name="ünï 漢.pdf")
 @settings(max_examples=80, deadline=None)
 def test_an_attachment_arrives_byte_for_byte_under_its_name(data: bytes, name: str) -> None:
-    wire = compile_message(Draft((("Subject", ("x",)),), ("<b>h</b>",), ("p",), (Attachment(name, "application/pdf", data), Attachment("2.csv", "text/csv", b"a,b")))).render(())
+    wire = compile_message(
+        Draft((("Subject", ("x",)),), ("<b>h</b>",), ("p",), (Attachment(name, "application/pdf", data), Attachment("2.csv", "text/csv", b"a,b")))
+    ).render(())
     check_wire_lines(wire)
 
     message = parsed(wire)
@@ -143,7 +156,7 @@ def test_an_attachment_arrives_byte_for_byte_under_its_name(data: bytes, name: s
     assert (pdf.get_filename() or "").split() == _shown(name).replace("/", "_").replace("\\", "_").split() or not name.strip()
 
 
-@pytest.mark.parametrize("kind", ["text/html\r\nX: y", "nonsense", "", "a/b; charset=\"\r\n\"", "message/rfc822\n"])
+@pytest.mark.parametrize("kind", ["text/html\r\nX: y", "nonsense", "", 'a/b; charset="\r\n"', "message/rfc822\n"])
 def test_an_attachment_of_no_media_type_is_refused(kind: str) -> None:
     with pytest.raises(HeaderError):
         compile_message(Draft((), None, ("p",), (Attachment("a", kind, b"x"),)))

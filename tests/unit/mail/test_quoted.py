@@ -13,7 +13,10 @@ from app.mail.quoted import quoted, segment
 TEXT = st.one_of(
     st.text(max_size=300),
     st.text(alphabet="=.é😀\r\n \tab", max_size=300),
-    st.lists(st.sampled_from(["a" * 74, "a" * 75, "a" * 76, ".", "=", "é" * 25, " ", "\n", "\r\n", "\t", "From ", "--=_lm_", "x" * 2000]), max_size=12).map("".join))
+    st.lists(st.sampled_from(["a" * 74, "a" * 75, "a" * 76, ".", "=", "é" * 25, " ", "\n", "\r\n", "\t", "From ", "--=_lm_", "x" * 2000]), max_size=12).map(
+        "".join
+    ),
+)
 
 
 def _as_read(text: str) -> str:

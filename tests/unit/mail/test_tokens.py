@@ -91,7 +91,7 @@ def test_a_signed_text_is_read_until_it_ends(text: str, expires: int, later: int
 def test_a_changed_text_is_forged(data: st.DataObject) -> None:
     signed = KEYS.sign_text("preview", "campaign:1:0", 2_000_000_000)
     at = data.draw(st.integers(0, len(signed) - 1))
-    changed = signed[:at] + data.draw(st.characters().filter(lambda mark: mark != signed[at])) + signed[at + 1:]
+    changed = signed[:at] + data.draw(st.characters().filter(lambda mark: mark != signed[at])) + signed[at + 1 :]
 
     assert KEYS.verify_text("preview", changed, 0) is None
 
