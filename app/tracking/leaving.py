@@ -18,6 +18,7 @@ from app.audience.subscribers import resubscribe, unsubscribe
 from app.audience.telling import tell_later, tell_subscribed, tell_unsubscribed
 from app.db import EVERY_TENANT, db, reading, scoped_to, table_of, utcnow
 from app.delivery.models import Recipient, Sending, SendingMinute
+from app.house import House
 from app.mail.tokens import LedgerId
 from app.plugins.notices import AfterEvents
 from app.plugins.views import EventView
@@ -50,7 +51,7 @@ def look(engine: Engine, ledger_id: LedgerId) -> Leaving | None:
     return Leaving(ledger_id, found.subscriber_id, found.email, found.name or "", sender, found.state in {None, "unsubscribed"})
 
 
-def leave(found: Leaving, *, via: str, evidence: dict[str, Any]) -> None:
+def leave(house: House, found: Leaving, *, via: str, evidence: dict[str, Any]) -> None:
     """Unsubscribe, count it for the sending, and commit; harmless twice."""
     enabled = house.plugins.snapshot(house.engine)
     with scoped_to(EVERY_TENANT):
@@ -62,7 +63,7 @@ def leave(found: Leaving, *, via: str, evidence: dict[str, Any]) -> None:
         db.session.commit()
 
 
-def stay(found: Leaving, *, evidence: dict[str, Any]) -> None:
+def stay(house: House, found: Leaving, *, evidence: dict[str, Any]) -> None:
     """Take the person back; the record of consent keeps both steps."""
     enabled = house.plugins.snapshot(house.engine)
     with scoped_to(EVERY_TENANT):

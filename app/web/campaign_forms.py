@@ -75,9 +75,10 @@ class CampaignForm(NewCampaignForm):
         return int(self.revision.data) if (self.revision.data or "").isdigit() else 0
 
 
-def form_of(campaign: Campaign, formdata: Any = None) -> CampaignForm:
-    """Return the form of a campaign as it stands, or as it was typed."""
-    return CampaignForm(formdata, obj=campaign, list_ids=[found.id for found in campaign.lists])
+def form_of(campaign: Campaign, *, fresh: bool = False) -> CampaignForm:
+    """Return the form of a campaign as it was typed, else (and always when ``fresh``) as it stands."""
+    chosen = [found.id for found in campaign.lists]
+    return CampaignForm(None, obj=campaign, list_ids=chosen) if fresh else CampaignForm(obj=campaign, list_ids=chosen)
 
 
 class TestSendForm(FlaskForm):

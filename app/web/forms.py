@@ -10,7 +10,6 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, HiddenField, PasswordField, SelectField, StringField, TextAreaField
 
 from app.settings.schema import Spec, parse, problems, specs
-from app.web.choices import choices
 
 REMOVE = "__remove"
 
@@ -82,5 +81,5 @@ def form_for(section_type: type) -> type[SectionForm]:
 def _field(spec: Spec) -> Field:
     help_text = spec.help
     if spec.kind == "choice":
-        return SelectField(spec.label, choices=lambda: choices(spec.options()), validate_choice=False, description=help_text)
+        return SelectField(spec.label, choices=spec.options, validate_choice=False, description=help_text)
     return WIDGETS[spec.kind](spec.label, description=help_text, render_kw=ATTRIBUTES.get(spec.kind))

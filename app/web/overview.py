@@ -67,7 +67,8 @@ def _first_campaign_step() -> Step:
 
 def _server_step() -> Step:
     server = db.session.scalar(sa.select(DeliveryServer).where(
-        DeliveryServer.is_test_mailbox.is_(False), DeliveryServer.enabled, DeliveryServer.last_test_passed.is_(True)).order_by(DeliveryServer.last_test_at.desc()))
+        DeliveryServer.is_test_mailbox.is_(False), DeliveryServer.enabled, DeliveryServer.last_test_passed.is_(True))
+        .order_by(DeliveryServer.last_test_at.desc()))
     if server is None:
         return Step(_("Connect a delivery server"), _("Until then every mail lands in the test mailbox. Green when a test mail has gone through."), False,
                     act=_("Add a server"), url=url_for("settings_delivery_servers.new"))

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-import pytest
 import sqlalchemy as sa
 from flask import url_for
 from werkzeug.test import TestResponse
@@ -135,7 +134,7 @@ def _judge(inhabited: Inhabited, cells: list[Cell]) -> list[str]:
         before, version = inhabited.rows, inhabited.version()
         answer = _knock(inhabited, cell)
         must = expected(cell.endpoint, cell.method, cell.actor, cell.thing)
-        allowed = answer.status_code < 400 and must >= 400 or (must == 302 != answer.status_code)
+        allowed = (answer.status_code < 400 and must >= 400) or (must == 302 != answer.status_code)
         if answer.status_code != must:
             wrong.append(f"{'ALLOWED ' if allowed else ''}{cell}: {answer.status_code}, not {must} {_title(answer)}")
         if must == 404:

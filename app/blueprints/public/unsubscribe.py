@@ -38,7 +38,7 @@ def leave_now(token: str) -> Response | str:
     found = _look(token)
     one_click = request.form.get("List-Unsubscribe") == "One-Click"
     evidence = {"address": actor.client_address(), "user_agent": request.headers.get("User-Agent", "")[:300]}
-    leave(found, via="one-click" if one_click else "footer-link", evidence=evidence)
+    leave(house(), found, via="one-click" if one_click else "footer-link", evidence=evidence)
     if one_click:
         return Response(_("You are unsubscribed."), 200, content_type="text/plain; charset=utf-8")
     return render_template("weefive/public/unsubscribed.html", found=found, token=token)
@@ -50,7 +50,7 @@ def leave_now(token: str) -> Response | str:
 def stay_after_all(token: str) -> str:
     """Take somebody back who left by mistake, from the page that said so."""
     found = _look(token)
-    stay(found, evidence={"address": actor.client_address()})
+    stay(house(), found, evidence={"address": actor.client_address()})
     return render_template("weefive/public/stayed.html", found=found, token=token)
 
 

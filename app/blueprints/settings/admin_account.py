@@ -50,7 +50,8 @@ def api() -> Response:
 def sessions_() -> Response:
     """Show the browsers that are signed in."""
     person = actor.signed_administrator()
-    return page_or_panel("weefive/settings/sessions.html", sessions=sessions.of_person(db.session(), person.kind, person.id), current=getattr(session, "row_id", 0),
+    return page_or_panel("weefive/settings/sessions.html", sessions=sessions.of_person(db.session(), person.kind, person.id),
+                         current=getattr(session, "row_id", 0),
                          **settings_context() | {"tabs": account_tabs("Sessions")})
 
 

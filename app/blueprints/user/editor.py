@@ -28,7 +28,7 @@ def edit(campaign: Campaign) -> Response:
     if status == 200 and request.form.get("then") == "send":
         return redirect(url_for("editor.send", campaign_id=campaign.id))
     if status == 200 and request.method == "POST":
-        form = form_of(campaign, None)
+        form = form_of(campaign, fresh=True)
     return page_or_panel("weefive/campaigns/edit.html", status=status, **editor_context(campaign, form), **notes)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from app.campaigns.personalisation import known_names
 from app.delivery.compile import compile_sending
 from app.delivery.road import Mail, Stop, Trip, travel
 from app.delivery.sender import Sender
 from app.delivery.urls import MailUrls
-from app.campaigns.personalisation import known_names
 from app.mail.dkim import DkimSigner, generate_key
 from app.mail.tokens import TokenKeys
 from app.settings.sections.email_delivery import DEFAULT_TEMPLATE
