@@ -32,6 +32,13 @@ def page_or_panel(template: str, *, status: int = 200, block: str = "panel", **c
     return response
 
 
+def refresh_when_moved(response: Response, state: str) -> Response:
+    """Let a page that renews its panel be drawn anew as a whole when the state it shows in its header (``?was=``) has moved on."""
+    if wants_panel() and request.args.get("was", state) != state:
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
 def render_block(template: str, block: str, **context: object) -> str:
     """Return one block of a template as a theme and all it extends have it; raises BlockMissing."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]

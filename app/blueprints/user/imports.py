@@ -13,7 +13,7 @@ from app.audience.models import Import, SubscriberList
 from app.db import db
 from app.jobs import RUN_IMPORT
 from app.web.audience_forms import UploadForm
-from app.web.fragments import page_or_panel
+from app.web.fragments import page_or_panel, refresh_when_moved
 from app.web.house import house
 from app.web.import_pages import mapping_context, read_mapping
 from app.web.policy import ACCOUNT, Room, policy
@@ -76,8 +76,9 @@ def show(found: Import) -> Response:
     """Show how far it is, or what came of it; it can be left and come back to."""
     if found.state == "uploaded":
         return redirect(url_for("imports.columns", found_id=found.id))
-    return page_or_panel("weefive/audience/import.html", found=found, list=db.session.get(SubscriberList, found.list_id),
+    page = page_or_panel("weefive/audience/import.html", found=found, list=db.session.get(SubscriberList, found.list_id),
                          rejected=asking.first_rejections(db.session(), found))
+    return refresh_when_moved(page, found.state)
 
 
 @room.post("/imports/<int:found_id>/stop")

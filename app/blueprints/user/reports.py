@@ -7,7 +7,7 @@ from flask import request
 from werkzeug.wrappers import Response
 
 from app.campaigns.models import Campaign
-from app.web.fragments import page_or_panel
+from app.web.fragments import page_or_panel, refresh_when_moved
 from app.web.policy import ACCOUNT, Room, policy
 from app.web.report_pages import clicks_context, live_context, recipients_context, recipients_file
 
@@ -18,7 +18,7 @@ room = Room("reports", __name__, url_prefix="/user/campaigns")
 @policy(ACCOUNT, "reports", campaign=Campaign)
 def live(campaign: Campaign) -> Response:
     """Show how far it is, who opened and clicked, who did not get it; the page renews itself while something happens."""
-    return page_or_panel("weefive/reports/live.html", **live_context(campaign))
+    return refresh_when_moved(page_or_panel("weefive/reports/live.html", **live_context(campaign)), campaign.state)
 
 
 @room.get("/<int:campaign_id>/clicks")
