@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from flask import Flask
 
 from app.accounts import sessions, throttle
+from app.delivery.dns_look import look_for_records
 from app.house import House
 from app.mailbox.mails import trim
 from app.processes.leases import hold, release
@@ -23,12 +24,17 @@ log = logging.getLogger(__name__)
 
 LEASE, LEASE_S = "schedule", 15
 TICK_S = 0.25
-HOUR_S = 3600.0
+MINUTE_S, HOUR_S = 60.0, 3600.0
 
 
 def drain_events(house: House) -> None:
     """Write the tracking events that wait."""
     drain(house)
+
+
+def look_into_dns(house: House) -> None:
+    """Look for the DNS records that servers are to have."""
+    look_for_records(house.engine, house.secrets)
 
 
 def tidy(house: House) -> None:
@@ -38,7 +44,7 @@ def tidy(house: House) -> None:
     trim(house.engine)
 
 
-ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (tidy, HOUR_S))
+ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (look_into_dns, MINUTE_S), (tidy, HOUR_S))
 
 
 class Rounds:
