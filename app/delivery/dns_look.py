@@ -54,6 +54,6 @@ def look_for_records(engine: Engine, secrets: SecretBox, look_up: LookUp = txt_r
         name = f"{server.dkim_selector}._domainkey.{server.dkim_domain}"
         seen = is_published(public_record(secrets.open(server.dkim_key_sealed)), look_up(name))
         if seen != (server.dns_seen_at is not None):
-            log.info("a DKIM record came or went", extra={"name": name, "seen": seen})
+            log.info("a DKIM record came or went", extra={"record": name, "seen": seen})
             with writing(engine) as connection:
                 connection.execute(sa.update(SERVERS).where(SERVERS.c.id == server.id).values(dns_seen_at=utcnow() if seen else None))

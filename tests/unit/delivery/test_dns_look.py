@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from flask import Flask
 
-from app.db import db
+from app.db import db, table_of
 from app.delivery import servers
 from app.delivery.dns_look import is_published, look_for_records
 from app.delivery.models import DeliveryServer
@@ -35,7 +35,12 @@ def test_a_server_s_record_is_seen_when_it_is_published_and_forgotten_when_it_is
         name, value = servers.dns_record(house.secrets, server) or ("", "")
         zone = {name: [value]}
         look_for_records(house.engine, house.secrets, lambda wanted: zone.get(wanted, []))
-        assert db.session.scalar(sa.select(DeliveryServer.dns_seen_at).where(DeliveryServer.id == server.id)) is not None
+        assert _seen(house, server.id)
         zone.clear()
         look_for_records(house.engine, house.secrets, lambda wanted: zone.get(wanted, []))
-        assert db.session.scalar(sa.select(DeliveryServer.dns_seen_at).where(DeliveryServer.id == server.id)) is None
+        assert not _seen(house, server.id)
+
+
+def _seen(house: House, server_id: int) -> bool:
+    with house.engine.connect() as connection:
+        return connection.scalar(sa.select(table_of(DeliveryServer).c.dns_seen_at).where(table_of(DeliveryServer).c.id == server_id)) is not None
