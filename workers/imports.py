@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import socket
 
-from app.audience.imports.running import run_for
+from sqlalchemy.engine import Connection
+
+from app.audience.imports.running import Tell, run_for
 from app.house import House
-from app.jobs import RUN_IMPORT
+from app.jobs import RUN_IMPORT, TELL_PLUGINS
+from app.plugins.notices import AfterImport, tell
+from app.plugins.views import ImportView
 from app.processes import leases
 from workers.runtime import application, performs
 
@@ -23,8 +27,20 @@ def run_import(import_id: int) -> None:
     if not leases.hold(house.engine, name, holder, LEASE_S):
         return
     try:
-        is_over = run_for(house.engine, house.config.uploads, import_id, A_TURN_S)
+        is_over = run_for(house.engine, house.config.uploads, import_id, A_TURN_S, _tell(house))
     finally:
         leases.release(house.engine, name, holder)
-    if not is_over:
+    if is_over:
+        house.jobs.ring(TELL_PLUGINS)
+    else:
         house.jobs.ring(RUN_IMPORT, import_id=import_id)
+
+
+def _tell(house: House) -> Tell:
+    """Return what writes the notice for plug-ins, in the transaction that ends the import."""
+    enabled = house.plugins.snapshot(house.engine)
+
+    def write(connection: Connection, result: ImportView) -> None:
+        tell(connection, enabled, AfterImport(result))
+
+    return write

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from flask import Flask
+from redis import RedisError
 
 from app.accounts import sessions, throttle
 from app.delivery.dns_look import look_for_records
@@ -68,8 +69,10 @@ class Rounds:
     def _do(self, task: Task) -> None:
         try:
             task(self._house)
+        except RedisError as error:
+            log.warning("Redis is away; the next round tries again", extra={"task": task.__name__, "cause": str(error)[:200]})
         except Exception:
-            # A database or a Redis that is away must not end the clock; the next round tries again.
+            # Neither a database that is away nor a bug in one task may end the clock; the next round tries again.
             log.exception("a task of the sweep failed", extra={"task": task.__name__})
 
 

@@ -41,9 +41,9 @@ def create(session: Session, owner: User, *, name: str, opt_in: str = "double", 
 
 
 def is_taken(session: Session, name: str, but: SubscriberList | None = None) -> bool:
-    """Whether another list of the account has this name."""
-    found = session.scalar(sa.select(SubscriberList).where(SubscriberList.name == name))
-    return found is not None and found is not but
+    """Whether another list of the account has this name, in small or capital letters."""
+    others = session.execute(sa.select(SubscriberList.id, SubscriberList.name)).all()
+    return any(found.name.casefold() == name.strip().casefold() for found in others if but is None or found.id != but.id)
 
 
 def losses(session: Session, found: SubscriberList) -> Losses:

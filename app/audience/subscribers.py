@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.audience.models import ConsentEvent, Subscriber, SubscriberList
@@ -36,10 +37,14 @@ def add(session: Session, found: SubscriberList, address: str, *, first_name: st
     parsed = parse_address(address)
     if find(session, found, str(parsed)) is not None:
         return None
+    _lock(session, found.id)
     person = Subscriber(user_id=found.user_id, list_id=found.id, email=str(parsed), dedupe_key=normalise(str(parsed)), first_name=first_name,
                         last_name=last_name, fields=fields or {}, source="added")
-    session.add(person)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(person)
+    except IntegrityError:
+        return None  # An import or another request added the address between our look and our insert.
     _count(session, found.id, active=1, total=1)
     _record(session, person, "subscribed", via, evidence or {})
     return person
@@ -52,12 +57,13 @@ def change(person: Subscriber, *, first_name: str, last_name: str, fields: dict[
 
 def unsubscribe(session: Session, person: Subscriber, *, via: str, evidence: dict[str, Any]) -> bool:
     """End the subscription; return whether it was one. Of two at once, one ends it: the row decides, not what was read before."""
+    _lock(session, person.list_id)
+    was_active = session.scalar(sa.select(Subscriber.state).where(Subscriber.id == person.id)) == "active"
     ended = session.execute(
         sa.update(Subscriber).where(Subscriber.id == person.id, Subscriber.state != "unsubscribed")
         .values(state="unsubscribed", unsubscribed_at=utcnow()).execution_options(synchronize_session=False))
     if not ended.rowcount:  # type: ignore[attr-defined]
         return False
-    was_active = person.state == "active"
     session.refresh(person)
     _count(session, person.list_id, active=-1 if was_active else 0)
     _record(session, person, "unsubscribed", via, evidence)
@@ -66,6 +72,7 @@ def unsubscribe(session: Session, person: Subscriber, *, via: str, evidence: dic
 
 def resubscribe(session: Session, person: Subscriber, *, via: str, evidence: dict[str, Any]) -> bool:
     """Take somebody back who says so; return whether they had left."""
+    _lock(session, person.list_id)
     back = session.execute(
         sa.update(Subscriber).where(Subscriber.id == person.id, Subscriber.state == "unsubscribed")
         .values(state="active", unsubscribed_at=None).execution_options(synchronize_session=False))
@@ -79,6 +86,7 @@ def resubscribe(session: Session, person: Subscriber, *, via: str, evidence: dic
 
 def erase(session: Session, person: Subscriber) -> None:
     """Erase the person from the list, and the record of their consent with them."""
+    _lock(session, person.list_id)
     session.execute(sa.delete(ConsentEvent).where(ConsentEvent.subscriber_id == person.id).execution_options(synchronize_session=False))
     _count(session, person.list_id, active=-1 if person.state == "active" else 0, total=-1)
     session.delete(person)
@@ -87,6 +95,11 @@ def erase(session: Session, person: Subscriber) -> None:
 def consent_of(session: Session, person: Subscriber) -> list[ConsentEvent]:
     """Return what the person agreed to and took back, the newest first."""
     return list(session.scalars(sa.select(ConsentEvent).where(ConsentEvent.subscriber_id == person.id).order_by(ConsentEvent.id.desc()).limit(100)))
+
+
+def _lock(session: Session, list_id: int) -> None:
+    """Take the list's row first, as imports do: who writes to one list waits in one line, and nobody in a ring."""
+    _count(session, list_id)
 
 
 def _count(session: Session, list_id: int, *, active: int = 0, total: int = 0) -> None:

@@ -92,11 +92,14 @@ def _mine(of: SliceId) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _accept(connection: Connection, of: SliceId, positions: list[int]) -> int:
-    """Settle the accepted in one statement. The exceptions have moved already, so that the range holds nobody else."""
+    """Settle the accepted in one statement. The exceptions have moved already, so that the range holds nobody else.
+
+    The reason stays: who was in doubt before and was sent again may have two copies, and the ledger keeps saying so.
+    """
     row = RECIPIENTS.c
     done = connection.execute(
         sa.update(RECIPIENTS).where(*_mine(of), row.position.between(positions[0], positions[-1]))
-        .values(state=State.SENT, reason="", code=250, enhanced=None, reply=None, settled_at=utcnow(), next_at=None, slot_id=None))
+        .values(state=State.SENT, code=250, enhanced=None, reply=None, settled_at=utcnow(), next_at=None, slot_id=None))
     return done.rowcount
 
 

@@ -116,7 +116,7 @@ def _settle_as_sent(connection: Connection, sending_id: int, one: Any) -> int:
     row = RECIPIENTS.c
     done = connection.execute(
         sa.update(RECIPIENTS).where(row.sending_id == sending_id, row.position == one.position, row.state == one.state)
-        .values(state=State.SENT, reason="", next_at=None, claim=None, slot_id=None, settled_at=utcnow()))
+        .values(state=State.SENT, next_at=None, claim=None, slot_id=None, settled_at=utcnow()))
     if done.rowcount:
         _count(connection, sending_id, [one.position], to="sent", off="in_doubt" if one.state == State.IN_DOUBT else "waiting")
     return done.rowcount

@@ -149,7 +149,7 @@ def test_every_task_of_the_clock_does_no_harm_in_an_empty_house(house: House) ->
 def test_one_process_at_a_time_goes_round_and_gives_the_lease_back_at_its_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks: list[str] = []
     monkeypatch.setattr(schedule, "ALL", ())
-    monkeypatch.setattr(schedule.Rounds, "do_due", lambda self: ticks.append("tick") or 1)
+    monkeypatch.setattr(schedule.Rounds, "do_due", lambda _self: ticks.append("tick") or 1)
     assert hold(house.engine, schedule.LEASE, "another", 60)
     ended = threading.Event()
     thread = threading.Thread(target=schedule._go_round, args=(house, "me", ended))

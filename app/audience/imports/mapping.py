@@ -79,7 +79,7 @@ def read_record(record: Record, mapping: dict[str, str], kinds: dict[str, str]) 
 
 def read_row(cells: Sequence[str], mapping: dict[str, str], kinds: dict[str, str]) -> Row:
     """Return the line's values; raise ValueError with the reason for the list of rejected lines."""
-    values = {target: cells[int(column)] if int(column) < len(cells) else "" for column, target in mapping.items()}
+    values = {target: " ".join(cells[int(column)].split()) if int(column) < len(cells) else "" for column, target in mapping.items()}
     address = values.pop(EMAIL, "")
     if not address:
         raise ValueError("There is no address in this line.")

@@ -1,4 +1,4 @@
-"""Writing an import: chunk by chunk, each with its place in the file and its counts in one transaction.
+"""Running an import: chunk by chunk, each with its place in the file and its counts in one transaction.
 
 A worker that dies leaves the file at the last chunk's end; the next one goes on there. Of two at once, the second finds that the place has
 moved and stops.
@@ -6,36 +6,36 @@ moved and stops.
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from app.audience.imports.mapping import Row, read_record
+from app.audience.imports.chunks import IMPORTS, sort_lines, write_people, write_rejected
+from app.audience.imports.intake import discard
 from app.audience.imports.records import Record, records
-from app.audience.models import ConsentEvent, CustomField, Import, ImportRejection, Subscriber, SubscriberList, Suppression
+from app.audience.models import CustomField
 from app.db import reading, table_of, utcnow, writing
+from app.plugins.views import ImportView
 
-CHUNK = 2000
-IMPORTS, PEOPLE, REJECTIONS, LISTS = table_of(Import), table_of(Subscriber), table_of(ImportRejection), table_of(SubscriberList)
-ANYBODY = 0
+log = logging.getLogger(__name__)
 
-
-@dataclass(slots=True)
-class Chunk:
-    """What is to be done with some lines."""
-
-    rows: dict[str, tuple[Record, Row]] = field(default_factory=dict)
-    rejected: list[tuple[Record, str]] = field(default_factory=list)
+CHUNK, TRIES = 2000, 4
+Tell = Callable[[Connection, ImportView], None]
 
 
 class Moved(Exception):
     """Another process went on with this import, or somebody stopped it; nothing of the chunk was written."""
+
+
+def tell_nobody(_connection: Connection, _result: ImportView) -> None:
+    """For callers without plug-ins."""
 
 
 def due_imports(connection: Connection) -> list[int]:
@@ -43,184 +43,89 @@ def due_imports(connection: Connection) -> list[int]:
     return list(connection.scalars(sa.select(IMPORTS.c.id).where(IMPORTS.c.state.in_(["waiting", "running", "cancelling"])).order_by(IMPORTS.c.id)))
 
 
-def run_for(engine: Engine, uploads: Path, import_id: int, seconds: float) -> bool:
-    """Go on with the import for so many seconds; return whether it is over."""
-    until = time.monotonic() + seconds
+def run_for(engine: Engine, uploads: Path, import_id: int, seconds: float, tell: Tell = tell_nobody) -> bool:
+    """Go on with the import for so many seconds; return whether it is over. Its file goes when it is."""
     found = _begin(engine, import_id)
     if found is None:
-        return True
+        return _clear(engine, uploads, import_id, tell)
+    try:
+        _go_on(engine, uploads, found, time.monotonic() + seconds)
+    except Moved:
+        log.info("an import moved under its worker", extra={"import_id": import_id})
+    except FileNotFoundError:
+        _fail(engine, import_id, "The file is no longer on the server. Import it again; nobody is added twice.")
+    return _clear(engine, uploads, import_id, tell)
+
+
+def _go_on(engine: Engine, uploads: Path, found: Any, until: float) -> None:
     kinds = _kinds(engine, found)
     walk = records(uploads / "imports" / found.stored_as, found.delimiter, found.position_bytes, found.lines)
-    try:
-        while time.monotonic() < until:
-            taken = list(islice(walk, CHUNK))
-            if not taken:
-                _end(engine, import_id, found.position_bytes)
-                return True
-            found = _write(engine, found, taken, kinds)
-    except Moved:
-        return _is_over(engine, import_id)
-    return False
+    while taken := list(islice(walk, CHUNK)):
+        found = _write_stubbornly(engine, found, taken, kinds)
+        # Looked at behind a chunk, so that even the shortest turn goes on.
+        if time.monotonic() >= until:
+            return
+    _move(engine, found.id, "running", "finished", IMPORTS.c.position_bytes == found.position_bytes)
 
 
 def _begin(engine: Engine, import_id: int) -> Any:
     with writing(engine) as connection:
         connection.execute(sa.update(IMPORTS).where(IMPORTS.c.id == import_id, IMPORTS.c.state == "waiting")
                            .values(state="running", started_at=utcnow()))
-        connection.execute(sa.update(IMPORTS).where(IMPORTS.c.id == import_id, IMPORTS.c.state == "cancelling")
-                           .values(state="cancelled", finished_at=utcnow()))
         return connection.execute(sa.select(IMPORTS).where(IMPORTS.c.id == import_id, IMPORTS.c.state == "running")).one_or_none()
 
 
 def _kinds(engine: Engine, found: Any) -> dict[str, str]:
     table = table_of(CustomField)
     with reading(), engine.connect() as connection:
-        return dict(connection.execute(sa.select(table.c.alias, table.c.kind).where(table.c.user_id == found.user_id)).all())
+        return {row.alias: row.kind for row in connection.execute(sa.select(table.c.alias, table.c.kind).where(table.c.user_id == found.user_id))}
+
+
+def _write_stubbornly(engine: Engine, found: Any, taken: Sequence[Record], kinds: dict[str, str]) -> Any:
+    """Write the chunk; again where a page wrote one of its people in the same moment, or the database chose it to break a deadlock."""
+    for attempt in range(1, TRIES):
+        try:
+            return _write(engine, found, taken, kinds)
+        except (IntegrityError, OperationalError) as error:
+            log.warning("a chunk is written again", extra={"import_id": found.id, "attempt": attempt, "why": str(error.orig)[:200]})
+    return _write(engine, found, taken, kinds)
 
 
 def _write(engine: Engine, found: Any, taken: Sequence[Record], kinds: dict[str, str]) -> Any:
-    chunk = _sort(taken, found.mapping, kinds)
-    last = taken[-1]
+    chunk, last = sort_lines(taken, found.mapping, kinds), taken[-1]
     with writing(engine) as connection:
-        counts = _people(connection, found, chunk)
-        _reject(connection, found.id, chunk.rejected)
+        counts = write_people(connection, found, chunk)
+        write_rejected(connection, found.id, chunk.rejected)
         moved = connection.execute(
             sa.update(IMPORTS).where(IMPORTS.c.id == found.id, IMPORTS.c.state == "running", IMPORTS.c.position_bytes == found.position_bytes)
-            .values(position_bytes=last.ends, lines=last.line, rejected=IMPORTS.c.rejected + len(chunk.rejected),
+            .values(position_bytes=last.ends, lines=last.last_line, rejected=IMPORTS.c.rejected + len(chunk.rejected),
                     **{name: IMPORTS.c[name] + number for name, number in counts.items()}))
         if not moved.rowcount:
-            connection.rollback()
-            raise Moved
+            raise Moved  # Leaving the block with an error rolls back.
         return connection.execute(sa.select(IMPORTS).where(IMPORTS.c.id == found.id)).one()
 
 
-def _sort(taken: Sequence[Record], mapping: dict[str, str], kinds: dict[str, str]) -> Chunk:
-    chunk = Chunk()
-    for record in taken:
-        try:
-            row = read_record(record, mapping, kinds)
-        except ValueError as error:
-            chunk.rejected.append((record, str(error)))
-            continue
-        if row.dedupe_key in chunk.rows:
-            chunk.rejected.append((record, "The address stands in the file twice; its first line was taken."))
-        else:
-            chunk.rows[row.dedupe_key] = (record, row)
-    return chunk
-
-
-def _people(connection: Connection, found: Any, chunk: Chunk) -> dict[str, int]:
-    """Add, change or leave alone each person of the chunk; return how many of each."""
-    # Locks the list's row first: two imports into one list write one after the other, and neither adds a person twice.
-    connection.execute(sa.update(LISTS).where(LISTS.c.id == found.list_id).values(total_count=LISTS.c.total_count))
-    keys = list(chunk.rows)
-    there = {row.dedupe_key: row for row in connection.execute(sa.select(PEOPLE).where(
-        PEOPLE.c.list_id == found.list_id, PEOPLE.c.dedupe_key.in_(keys)))} if keys else {}
-    held = _suppressed(connection, found, keys)
-    fresh, changed, unchanged = [], [], 0
-    for key, (record, row) in chunk.rows.items():
-        person = there.get(key)
-        if reason := _reason(found, person, key, held):
-            chunk.rejected.append((record, reason))
-        elif person is None:
-            fresh.append((record, row))
-        elif found.update_existing and (values := _difference(person, row)):
-            changed.append({"number": person.id, **values})
-        else:
-            unchanged += 1
-    added = _add(connection, found, chunk, fresh)
-    _change(connection, changed)
-    return {"added": added, "updated": len(changed), "unchanged": unchanged}
-
-
-def _reason(found: Any, person: Any, key: str, held: set[str]) -> str:
-    if key in held:
-        return "The address or its domain is suppressed."
-    if person is None:
-        return ""
-    if person.state == "unsubscribed":
-        return "This person has unsubscribed from the list and is left alone."
-    return "The address stands in the file twice; its first line was taken." if person.import_id == found.id else ""
-
-
-def _suppressed(connection: Connection, found: Any, keys: Sequence[str]) -> set[str]:
-    table = table_of(Suppression)
-    patterns = {key: {key, *_domain_patterns(key)} for key in keys}
-    wanted = sorted(set().union(*patterns.values())) if patterns else []
-    known: set[str] = set()
-    for start in range(0, len(wanted), 1000):
-        known |= set(connection.scalars(sa.select(table.c.pattern).where(
-            table.c.pattern.in_(wanted[start:start + 1000]), table.c.user_id.in_((ANYBODY, found.user_id)), table.c.list_id.in_((0, found.list_id)))))
-    return {key for key, of in patterns.items() if of & known}
-
-
-def _domain_patterns(key: str) -> list[str]:
-    labels = key.rpartition("@")[2].split(".")
-    return ["@" + ".".join(labels)] + ["@." + ".".join(labels[start:]) for start in range(1, len(labels))]
-
-
-def _difference(person: Any, row: Row) -> dict[str, Any]:
-    fields = dict(person.fields or {}) | row.fields
-    wanted = {"first_name": row.first_name or person.first_name, "last_name": row.last_name or person.last_name, "fields": fields}
-    is_same = all(getattr(person, name) == value for name, value in wanted.items())
-    return {} if is_same else wanted
-
-
-def _add(connection: Connection, found: Any, chunk: Chunk, fresh: list[tuple[Record, Row]]) -> int:
-    room = _room(connection, found)
-    if room is not None and len(fresh) > room:
-        chunk.rejected += [(record, "The account has as many subscribers as it may have.") for record, _ in fresh[room:]]
-        fresh = fresh[:room]
-    if not fresh:
-        return 0
-    now = utcnow()
-    values = [{"user_id": found.user_id, "list_id": found.list_id, "email": row.email, "dedupe_key": row.dedupe_key, "state": "active",
-               "bounce_state": "none", "first_name": row.first_name, "last_name": row.last_name, "fields": row.fields, "source": "import",
-               "import_id": found.id, "subscribed_ip": "", "subscribed_at": now} for _, row in fresh]
-    connection.execute(sa.insert(PEOPLE), values)
-    _consent(connection, found, [row.dedupe_key for _, row in fresh])
-    connection.execute(sa.update(LISTS).where(LISTS.c.id == found.list_id).values(
-        active_count=LISTS.c.active_count + len(values), total_count=LISTS.c.total_count + len(values)))
-    return len(values)
-
-
-def _room(connection: Connection, found: Any) -> int | None:
-    users, groups = sa.table("users", sa.column("id"), sa.column("group_id")), sa.table("user_groups", sa.column("id"), sa.column("limits", sa.JSON))
-    limits = connection.scalar(sa.select(groups.c.limits).join(users, users.c.group_id == groups.c.id).where(users.c.id == found.user_id)) or {}
-    if limits.get("subscribers") is None:
-        return None
-    there = connection.scalar(sa.select(sa.func.sum(LISTS.c.total_count)).where(LISTS.c.user_id == found.user_id)) or 0
-    return max(0, limits["subscribers"] - int(there))
-
-
-def _consent(connection: Connection, found: Any, keys: list[str]) -> None:
-    evidence = {"import": found.id, "file": found.file_name, "words": found.consent}
-    columns = sa.select(PEOPLE.c.user_id, PEOPLE.c.id, PEOPLE.c.list_id, sa.literal("imported"), sa.literal("import"),
-                        sa.literal(evidence, sa.JSON), sa.literal(utcnow(), PEOPLE.c.subscribed_at.type)).where(
-        PEOPLE.c.list_id == found.list_id, PEOPLE.c.dedupe_key.in_(keys))
-    connection.execute(sa.insert(table_of(ConsentEvent)).from_select(["user_id", "subscriber_id", "list_id", "kind", "via", "evidence", "at"], columns))
-
-
-def _change(connection: Connection, changed: list[dict[str, Any]]) -> None:
-    if changed:
-        connection.execute(sa.update(PEOPLE).where(PEOPLE.c.id == sa.bindparam("number")).values(
-            first_name=sa.bindparam("first_name"), last_name=sa.bindparam("last_name"), fields=sa.bindparam("fields")), changed)
-
-
-def _reject(connection: Connection, import_id: int, rejected: list[tuple[Record, str]]) -> None:
-    if rejected:
-        connection.execute(sa.insert(REJECTIONS), [{"import_id": import_id, "line": record.line, "reason": reason[:200], "raw": record.raw}
-                                                   for record, reason in rejected])
-
-
-def _end(engine: Engine, import_id: int, position: int) -> None:
+def _fail(engine: Engine, import_id: int, problem: str) -> None:
     with writing(engine) as connection:
-        connection.execute(sa.update(IMPORTS).where(IMPORTS.c.id == import_id, IMPORTS.c.state == "running", IMPORTS.c.position_bytes == position)
-                           .values(state="finished", finished_at=utcnow()))
+        connection.execute(sa.update(IMPORTS).where(IMPORTS.c.id == import_id, IMPORTS.c.state == "running")
+                           .values(state="failed", problem=problem, finished_at=utcnow()))
 
 
-def _is_over(engine: Engine, import_id: int) -> bool:
+def _move(engine: Engine, import_id: int, before: str, to: str, *further: sa.ColumnElement[bool]) -> None:
     with writing(engine) as connection:
-        connection.execute(sa.update(IMPORTS).where(IMPORTS.c.id == import_id, IMPORTS.c.state == "cancelling")
-                           .values(state="cancelled", finished_at=utcnow()))
-        return connection.scalar(sa.select(IMPORTS.c.state).where(IMPORTS.c.id == import_id)) not in {"waiting", "running"}
+        connection.execute(sa.update(IMPORTS).where(IMPORTS.c.id == import_id, IMPORTS.c.state == before, *further).values(state=to))
+
+
+def _clear(engine: Engine, uploads: Path, import_id: int, tell: Tell) -> bool:
+    """Finish what is over, once: its end is on record and told in one transaction. Return whether it is over."""
+    with writing(engine) as connection:
+        connection.execute(sa.update(IMPORTS).where(IMPORTS.c.id == import_id, IMPORTS.c.state == "cancelling").values(state="cancelled"))
+        found = connection.execute(sa.select(IMPORTS).where(IMPORTS.c.id == import_id)).one_or_none()
+        if found is None or found.state in {"uploaded", "waiting", "running"}:
+            return found is None or found.state == "uploaded"
+        if found.finished_at is None:
+            connection.execute(sa.update(IMPORTS).where(IMPORTS.c.id == import_id).values(finished_at=utcnow()))
+            tell(connection, ImportView(id=found.id, account_id=found.user_id, list_id=found.list_id, added=found.added, updated=found.updated,
+                                        rejected=found.rejected))
+    discard(uploads, found.stored_as)
+    return True
