@@ -9,11 +9,13 @@ from app import cli
 from app.blueprints import doors
 from app.config import Config, from_environment
 from app.db import db, engine_options, prepare
+from app.delivery.channels import channel_titles
 from app.extensions import csrf, login_manager, migrate
 from app.house import House
 from app.jobs import Jobs
 from app.mail.tokens import TokenKeys
 from app.plugins.manager import Plugins
+from app.settings.locks import environment_locks
 from app.settings.registry import Registry
 from app.settings.secrets import SecretBox, derive, load_key
 from app.settings.store import SettingsStore
@@ -64,7 +66,9 @@ def build_house(app: Flask, config: Config) -> House:
     redis = Redis.from_url(config.redis_url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=15)
     plugins = Plugins.load()
     secrets = SecretBox(key)
-    settings = SettingsStore(engine, secrets, Registry(lambda: plugins.sections))
+    # Which channels there are changes when a plug-in is enabled or paused: the settings ask each time.
+    channels = {"channels": lambda: list(channel_titles(plugins.snapshot(engine)).items())}
+    settings = SettingsStore(engine, secrets, Registry(lambda: plugins.sections, channels), environment_locks(config))
     plugins.move_in(engine, redis, settings, config.data)
     house = House(config=config, engine=engine, redis=redis, jobs=Jobs(redis), secrets=secrets, settings=settings, plugins=plugins,
                   tokens=TokenKeys(derive(key, "tokens")), key=key)

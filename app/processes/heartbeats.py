@@ -6,6 +6,7 @@ person reads on a page.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -15,7 +16,9 @@ from dataclasses import asdict, dataclass
 
 import orjson
 from redis import Redis, RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
+log = logging.getLogger(__name__)
 PREFIX = "lettermill:process:"
 EVERY_S = 1.0
 KEEP_S = 60
@@ -35,6 +38,8 @@ class Heartbeat:
     plugins: str
     started_at: float
     at: float
+    # When the process first read that revision: how long a save took to arrive.
+    revision_at: float = 0.0
 
     @property
     def is_late(self) -> bool:
@@ -50,6 +55,7 @@ class HeartbeatThread(threading.Thread):
         self._redis, self._kind, self._version = redis, kind, version
         self._revision, self._plugins = revision, plugins
         self._started_at = time.time()
+        self._reads, self._reads_since = 0, 0.0
         self._ended = threading.Event()
 
     @property
@@ -64,12 +70,22 @@ class HeartbeatThread(threading.Thread):
 
     def beat(self) -> None:
         """Speak once, now."""
-        beat = Heartbeat(self.process_name, self._kind, socket.gethostname(), os.getpid(), self._version, self._revision(),
-                         self._plugins(), self._started_at, time.time())
+        self._look()
+        beat = Heartbeat(self.process_name, self._kind, socket.gethostname(), os.getpid(), self._version, self._reads,
+                         self._plugins(), self._started_at, time.time(), self._reads_since)
         try:
             self._redis.set(PREFIX + self.process_name, orjson.dumps(asdict(beat)), ex=KEEP_S)
         except RedisError:
             return  # Redis is away; /healthz and the System page say so, and the next beat tries again.
+
+    def _look(self) -> None:
+        try:
+            revision = self._revision()
+        except SQLAlchemyError:
+            log.warning("the database does not say which settings are in force", exc_info=True)
+            return  # It keeps saying what it read last; the next beat asks again.
+        if revision != self._reads or not self._reads_since:
+            self._reads, self._reads_since = revision, time.time()
 
     def end(self) -> None:
         """Stop speaking, and take the name off the list: an orderly end is not a late process."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import click
 
 from app.settings.json_schema import as_json
+from app.settings.kinds import Spec, parse
 from app.settings.registry import Registry, UnknownSection
-from app.settings.schema import parse, specs
+from app.settings.schema import name_of, specs
 from app.settings.store import Invalid, SettingsStore
 
 _SWITCH = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+WHO = "somebody at the terminal"
 
 
 class HasSettings(Protocol):
@@ -36,12 +40,14 @@ def _show(house: Callable[[], HasSettings]) -> click.Command:
     @click.command("show")
     @click.argument("section", required=False)
     def show(section: str | None) -> None:
-        """Show what is in force, of one section or of all."""
+        """Show what is in force, of one section or of all, as JSON values; of a secret only whether it is set."""
         store = house().settings
         settings = store.load()
         for section_type in [_named(store.registry, section)] if section else store.registry.all():
+            locks = store.locked(section_type)
             for name, value in as_json(settings.get(section_type)).items():
-                click.echo(f"{section_type.section_name}.{name} = {value}")  # type: ignore[attr-defined]
+                why = f"  # {locks[name].variable}" if name in locks else ""
+                click.echo(f"{name_of(section_type)}.{name} = {json.dumps(value, ensure_ascii=False)}{why}")
 
     return show
 
@@ -51,7 +57,7 @@ def _set(house: Callable[[], HasSettings]) -> click.Command:
     @click.argument("key")
     @click.argument("value")
     def set_(key: str, value: str) -> None:
-        """Change one setting: ``flask settings set system.session_hours 8``."""
+        """Change one setting: ``flask settings set system.session_hours 8``. The value - is read from the standard input."""
         section, _, name = key.rpartition(".")
         store = house().settings
         section_type = _named(store.registry, section)
@@ -59,8 +65,8 @@ def _set(house: Callable[[], HasSettings]) -> click.Command:
         if spec is None:
             raise click.ClickException(f"{section} has no setting {name!r}. See: flask settings show {section}")
         try:
-            typed: Any = _SWITCH.get(value.lower(), value) if spec.kind == "switch" else value
-            saved = store.save(section_type, {name: parse(spec, typed)}, based_on=None, by="somebody at the terminal", via="command")
+            typed = _typed(spec, sys.stdin.read().rstrip("\n") if value == "-" else value)
+            saved = store.save(section_type, {name: typed}, based_on=None, by=WHO, via="command")
         except (ValueError, Invalid) as error:
             raise click.ClickException(str(error)) from error
         click.echo(f"Saved as revision {saved.revision}." if saved.changed else "It is so already.")
@@ -68,9 +74,13 @@ def _set(house: Callable[[], HasSettings]) -> click.Command:
     return set_
 
 
+def _typed(spec: Spec, text: str) -> Any:
+    return parse(spec, _SWITCH.get(text.lower()) if spec.kind == "switch" else text)
+
+
 def _named(registry: Registry, name: str) -> type:
     try:
         return registry.named(name)
     except UnknownSection as error:
-        known = ", ".join(section.section_name for section in registry.all())  # type: ignore[attr-defined]
+        known = ", ".join(name_of(section) for section in registry.all())
         raise click.ClickException(f"There is no section {name!r}. There are: {known}") from error

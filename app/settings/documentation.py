@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.settings.schema import Spec, specs
+from app.settings.kinds import Spec, as_text
+from app.settings.schema import specs
 from app.settings.sections import CORE
 
 HEAD = """# Settings
@@ -28,9 +29,28 @@ def _section(section: Any) -> str:
 
 
 def _row(section: Any, name: str, spec: Spec) -> str:
-    default = "" if spec.secret else " ".join(str(getattr(section(), name)).split()).replace("|", "\\|")
-    kind = spec.kind.replace("_", " ") + (f", {spec.minimum} to {spec.maximum}{' ' + spec.unit if spec.unit else ''}" if spec.kind == "integer" else "")
-    return f"| {spec.label} | `{name}` | {kind} | {f'`{default}`' if default else 'empty'} | {spec.help.replace('|', chr(92) + '|')} |\n"
+    default = _default(spec, getattr(section(), name))
+    cells = (spec.label, f"`{name}`", _kind(spec), f"`{default}`" if default else "empty", spec.help)
+    return "| " + " | ".join(cell.replace("|", "\\|") if "`" in cell else _plain(cell) for cell in cells) + " |\n"
+
+
+def _default(spec: Spec, value: Any) -> str:
+    if spec.kind == "switch":
+        return "on" if value else "off"
+    return " ".join(as_text(spec, value).split())
+
+
+def _kind(spec: Spec) -> str:
+    if spec.kind in {"integer", "number"}:
+        return f"{spec.kind}, {spec.minimum} to {spec.maximum} {spec.unit}".rstrip()
+    if spec.kind == "choice":
+        return "one of " + ", ".join(value for value, _label in spec.options()) + (", and what plug-ins add" if spec.more else "")
+    return spec.kind.replace("_", " ")
+
+
+def _plain(text: str) -> str:
+    """Escape what Markdown would take for its own."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
 if __name__ == "__main__":

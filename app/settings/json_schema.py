@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from app.settings.schema import Spec, parse, specs
-
-_TYPES = {"integer": "integer", "switch": "boolean"}
-_FORMATS = {"email": "email", "url": "uri", "domain": "hostname"}
+from app.settings.kinds import KINDS, Options, Spec, dump, parse
+from app.settings.schema import specs
 
 
 def as_json(values: Any) -> dict[str, Any]:
     """Return a section's values; of a secret only {"set": true or false}."""
-    return {name: {"set": bool(getattr(values, name))} if spec.secret else getattr(values, name) for name, spec in specs(type(values)).items()}
+    return {name: {"set": bool(getattr(values, name))} if spec.secret else dump(spec, getattr(values, name))
+            for name, spec in specs(type(values)).items()}
 
 
-def json_schema(section_type: Any) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of what may be sent."""
-    properties = {name: _property(spec, getattr(section_type(), name)) for name, spec in specs(section_type).items()}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": section_type.title, "type": "object", "properties": properties,
-            "additionalProperties": False}
+def json_schema(section_type: Any, options: Callable[[Spec], Options] = Spec.options) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of what may be sent; ``options`` gives the choices there are."""
+    properties = {name: _property(spec, getattr(section_type(), name), options) for name, spec in specs(section_type).items()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": section_type.title, "type": "object",
+            "properties": properties, "additionalProperties": False}
 
 
-def _property(spec: Spec, default: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"title": spec.label, "description": spec.help, "type": _TYPES.get(spec.kind, "string")}
+def _property(spec: Spec, default: Any, options: Callable[[Spec], Options]) -> dict[str, Any]:
+    found: dict[str, Any] = {"title": spec.label, "description": spec.help, **KINDS[spec.kind].json}
     if not spec.secret:
-        found["default"] = default
-    if spec.kind in _FORMATS:
-        found["format"] = _FORMATS[spec.kind]
+        found["default"] = dump(spec, default)
     if spec.kind == "choice":
-        found["enum"] = [value for value, _words in spec.options()]
-    if spec.kind == "integer":
+        found["enum"] = [value for value, _label in options(spec)]
+    elif spec.kind == "integer":
         found |= {"minimum": spec.minimum, "maximum": spec.maximum}
-    elif spec.maximum:
+    elif spec.kind == "lines":
+        found["maxItems"] = spec.maximum
+    elif spec.maximum is not None and spec.kind != "number":
         found["maxLength"] = spec.maximum
     return found
 

@@ -7,16 +7,15 @@ that carries its label, help, default and rules. ``problems`` is the one validat
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, TypeVar, dataclass_transform
-from urllib.parse import urlsplit
 
-from app.mail.address import AddressError, parse_address, parse_domain
+from app.settings import rules
+from app.settings.kinds import KINDS, Choices, Options, Spec
+from app.settings.rules import Rule
 
-Rule = Callable[[Any], str]
-Choices = Sequence[tuple[str, str]] | Callable[[], Sequence[tuple[str, str]]]
 T = TypeVar("T")
 _SPEC = "lettermill.spec"
 
@@ -29,82 +28,97 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
-    """What is declared of one setting. ``kind`` chooses its parser, its widget and its JSON Schema."""
-
-    kind: str
-    label: str
-    help: str = ""
-    unit: str = ""
-    placeholder: str = ""
-    secret: bool = False
-    choices: Choices = ()
-    rules: tuple[Rule, ...] = ()
-    minimum: int | None = None
-    maximum: int | None = None
-    renamed_from: str = ""
-
-    def options(self) -> list[tuple[str, str]]:
-        """Return the choices as they are now."""
-        return list(self.choices() if callable(self.choices) else self.choices)
-
-
 def _setting(default: Any, spec: Spec) -> Any:
     return field(default=default, metadata={_SPEC: spec})
 
 
-def text(label: str, *, default: str = "", help: str = "", max: int = 255, required: str = "", renamed_from: str = "") -> Any:
+def _needed(words: str) -> tuple[Rule, ...]:
+    return (rules.required(words),) if words else ()
+
+
+def text(label: str, *, default: str = "", help: str = "", max: int = 255, required: str = "", placeholder: str = "",
+         renamed_from: str = "") -> Any:
     """A line of text. ``required``: what to say when it is empty."""
-    rules = (_single_line, _at_most(max), *((_required(required),) if required else ()))
-    return _setting(default, Spec(kind="text", label=label, help=help, rules=rules, maximum=max, renamed_from=renamed_from))
+    return _setting(default, Spec(kind="text", label=label, help=help, maximum=max, placeholder=placeholder, renamed_from=renamed_from,
+                                  rules=(rules.single_line, rules.at_most(max), *_needed(required))))
 
 
-def long_text(label: str, *, default: str = "", help: str = "", max: int = 20_000, rules: tuple[Rule, ...] = ()) -> Any:
+def long_text(label: str, *, default: str = "", help: str = "", max: int = 20_000, rules: tuple[Rule, ...] = (), renamed_from: str = "") -> Any:
     """Several lines of text."""
-    return _setting(default, Spec(kind="long_text", label=label, help=help, rules=(_at_most(max), *rules), maximum=max))
+    return _setting(default, Spec(kind="long_text", label=label, help=help, maximum=max, renamed_from=renamed_from,
+                                  rules=(_at_most(max), *rules)))
 
 
-def integer(label: str, *, default: int, min: int, max: int, help: str = "", unit: str = "") -> Any:
+def _at_most(longest: int) -> Rule:
+    return rules.at_most(longest)
+
+
+def lines(label: str, *, default: tuple[str, ...] = (), help: str = "", each: Rule = rules.single_line, most: int = 1000,
+          renamed_from: str = "") -> Any:
+    """One thing a line, without empty lines. ``each``: the rule for a line."""
+    return _setting(default, Spec(kind="lines", label=label, help=help, rules=(rules.each_line(each, most),), maximum=most,
+                                  renamed_from=renamed_from))
+
+
+def integer(label: str, *, default: int, min: int, max: int, help: str = "", unit: str = "", renamed_from: str = "") -> Any:
     """A whole number between two others."""
-    return _setting(default, Spec(kind="integer", label=label, help=help, unit=unit, rules=(_between(min, max),), minimum=min, maximum=max))
+    return _setting(default, Spec(kind="integer", label=label, help=help, unit=unit, rules=(rules.between(min, max),), minimum=min,
+                                  maximum=max, renamed_from=renamed_from))
 
 
-def switch(label: str, *, default: bool, help: str = "") -> Any:
+def number(label: str, *, default: Decimal, min: Decimal, max: Decimal, help: str = "", unit: str = "", renamed_from: str = "") -> Any:
+    """A number with up to four decimals between two others."""
+    return _setting(default, Spec(kind="number", label=label, help=help, unit=unit, rules=(rules.between(min, max),), minimum=min,
+                                  maximum=max, renamed_from=renamed_from))
+
+
+def switch(label: str, *, default: bool, help: str = "", renamed_from: str = "") -> Any:
     """On or off."""
-    return _setting(default, Spec(kind="switch", label=label, help=help))
+    return _setting(default, Spec(kind="switch", label=label, help=help, renamed_from=renamed_from))
 
 
-def choice(label: str, *, default: str, choices: Choices, help: str = "") -> Any:
-    """One of a few; ``choices`` is asked anew each time where it is a function."""
-    return _setting(default, Spec(kind="choice", label=label, help=help, choices=choices, rules=(_one_of(choices),)))
+def choice(label: str, *, default: str, choices: Choices, more: str = "", help: str = "", renamed_from: str = "") -> Any:
+    """One of a few; ``choices`` is asked anew each time where it is a function. ``more``: the name of a source of further ones."""
+    return _setting(default, Spec(kind="choice", label=label, help=help, choices=choices, more=more, renamed_from=renamed_from))
 
 
-def email(label: str, *, default: str = "", help: str = "", required: str = "") -> Any:
+def email(label: str, *, default: str = "", help: str = "", required: str = "", renamed_from: str = "") -> Any:
     """One e-mail address, or none."""
-    rules = (*((_required(required),) if required else ()), _address)
-    return _setting(default, Spec(kind="email", label=label, help=help, rules=rules, maximum=254))
+    return _setting(default, Spec(kind="email", label=label, help=help, rules=(*_needed(required), rules.address), maximum=254,
+                                  renamed_from=renamed_from))
 
 
-def url(label: str, *, default: str = "", help: str = "") -> Any:
+def url(label: str, *, default: str = "", help: str = "", placeholder: str = "", renamed_from: str = "") -> Any:
     """A whole http(s) address without a trailing slash, or none."""
-    return _setting(default, Spec(kind="url", label=label, help=help, rules=(_whole_url,), maximum=255))
+    return _setting(default, Spec(kind="url", label=label, help=help, rules=(rules.at_most(255), rules.whole_url), maximum=255,
+                                  placeholder=placeholder, renamed_from=renamed_from))
 
 
-def domain(label: str, *, default: str = "", help: str = "") -> Any:
+def domain(label: str, *, default: str = "", help: str = "", renamed_from: str = "") -> Any:
     """A domain name, or none."""
-    return _setting(default, Spec(kind="domain", label=label, help=help, rules=(_domain,), maximum=253))
+    return _setting(default, Spec(kind="domain", label=label, help=help, rules=(rules.domain,), maximum=253, renamed_from=renamed_from))
 
 
-def secret(label: str, *, help: str = "") -> Any:
+def host(label: str, *, default: str = "", help: str = "", renamed_from: str = "") -> Any:
+    """A host name or an IP address, or none."""
+    return _setting(default, Spec(kind="host", label=label, help=help, rules=(rules.host,), maximum=253, renamed_from=renamed_from))
+
+
+def colour(label: str, *, default: str, help: str = "", renamed_from: str = "") -> Any:
+    """A colour as #rrggbb."""
+    return _setting(default, Spec(kind="colour", label=label, help=help, rules=(rules.colour,), renamed_from=renamed_from))
+
+
+def secret(label: str, *, help: str = "", renamed_from: str = "") -> Any:
     """A password or key: sealed at rest, never shown again. Empty is "not set"."""
-    return _setting("", Spec(kind="secret", label=label, help=help, secret=True, rules=(_at_most(1000),)))
+    return _setting("", Spec(kind="secret", label=label, help=help, secret=True, rules=(rules.at_most(1000),), maximum=1000,
+                             renamed_from=renamed_from))
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True,
-                     field_specifiers=(text, long_text, integer, switch, choice, email, url, domain, secret))
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(
+    text, long_text, lines, integer, number, switch, choice, email, url, domain, host, colour, secret))
 def section(name: str, *, title: str, group: str, place: int = 100, permission: str = "settings") -> Callable[[type[T]], type[T]]:
-    """Turn a class into a settings section and name its tab."""
+    """Turn a class into a settings section and name its tab. ``permission``: what an administrator needs to open it."""
 
     def declare(cls: type[T]) -> type[T]:
         made: Any = dataclass(frozen=True, kw_only=True)(cls)
@@ -114,7 +128,12 @@ def section(name: str, *, title: str, group: str, place: int = 100, permission: 
     return declare
 
 
-def specs(section_type: type) -> dict[str, Spec]:
+def name_of(section_type: Any) -> str:
+    """Return the name that a section was declared with."""
+    return str(section_type.section_name)
+
+
+def specs(section_type: Any) -> dict[str, Spec]:
     """Return what is declared of each setting, in order."""
     return {entry.name: entry.metadata[_SPEC] for entry in dataclasses.fields(section_type) if _SPEC in entry.metadata}
 
@@ -124,86 +143,26 @@ def defaults(section_type: type[T]) -> T:
     return section_type()
 
 
-def problems(values: Any) -> list[Problem]:
-    """Return everything that is wrong with a section's values: each kind's rules, then ``check()`` across them."""
+def problems(values: Any, options: Callable[[Spec], Options] = Spec.options) -> list[Problem]:
+    """Return everything that is wrong with a section's values: each kind's rules, then ``check()`` across them.
+
+    ``options`` gives the choices there are; by default only those that the declaration itself knows.
+    """
     found = [Problem(name, message) for name, spec in specs(type(values)).items()
-             for rule in spec.rules if (message := rule(getattr(values, name)))]
+             for message in _wrong(spec, getattr(values, name), options) if message]
     check: Callable[[], Iterator[Problem]] | None = getattr(values, "check", None)
     return found if found or check is None else list(check())
 
 
-def parse(spec: Spec, raw: object) -> Any:
-    """Return the typed value of what a form, a file or a JSON document holds; raise ValueError with words for the typist."""
-    if spec.kind == "integer":
-        return _whole_number(spec, raw)
-    if spec.kind == "switch":
-        if isinstance(raw, bool):
-            return raw
-        raise ValueError("Say true or false.")
-    if not isinstance(raw, str):
-        raise ValueError("Type text here.")  # noqa: TRY004 - what is wrong is the document, not the program
-    return raw.replace("\r\n", "\n") if spec.kind == "long_text" else raw.strip()
+def _wrong(spec: Spec, value: Any, options: Callable[[Spec], Options]) -> Iterator[str]:
+    if not isinstance(value, KINDS[spec.kind].holds) or (isinstance(value, bool) and spec.kind != "switch"):
+        yield f"This setting holds {KINDS[spec.kind].holds.__name__}, not {type(value).__name__}."
+        return
+    yield from (rule(value) for rule in spec.rules)
+    if spec.kind == "choice" and (not spec.more or options is not Spec.options):
+        yield _one_of(options(spec), value)
 
 
-def _whole_number(spec: Spec, raw: object) -> int:
-    if isinstance(raw, bool) or not re.fullmatch(r"\s*-?\d{1,9}\s*", str(raw)):
-        raise ValueError(f"Type a number from {spec.minimum} to {spec.maximum}.")
-    return int(str(raw))
-
-
-def build(section_type: type[T], values: Mapping[str, object]) -> T:
-    """Return the section with these values; what is absent is the default."""
-    return section_type(**values)
-
-
-def _single_line(value: str) -> str:
-    return "Type one line only." if "\n" in value or "\r" in value else ""
-
-
-def _at_most(longest: int) -> Rule:
-    return lambda value: f"Use {longest:,} characters or fewer." if len(value) > longest else ""
-
-
-def _required(words: str) -> Rule:
-    return lambda value: "" if value.strip() else words
-
-
-def _between(least: int, most: int) -> Rule:
-    return lambda value: "" if least <= value <= most else f"Type a number from {least} to {most}."
-
-
-def _one_of(choices: Choices) -> Rule:
-    def rule(value: str) -> str:
-        known = [name for name, _ in (choices() if callable(choices) else choices)]
-        return "" if value in known else "Choose one of: " + ", ".join(name or "(none)" for name in known)
-
-    return rule
-
-
-def _address(value: str) -> str:
-    if not value:
-        return ""
-    try:
-        parse_address(value)
-    except AddressError as error:
-        return str(error)
-    return ""
-
-
-def _domain(value: str) -> str:
-    if not value:
-        return ""
-    try:
-        parse_domain(value)
-    except AddressError as error:
-        return str(error)
-    return ""
-
-
-def _whole_url(value: str) -> str:
-    if not value:
-        return ""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or value.endswith("/"):
-        return "Type a whole address without a slash at its end, such as https://mail.example.com"
-    return ""
+def _one_of(options: Sequence[tuple[str, str]], value: object) -> str:
+    known = [name for name, _label in options]
+    return "" if value in known else "Choose one of: " + ", ".join(name or "(none)" for name in known)

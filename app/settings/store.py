@@ -1,4 +1,4 @@
-"""Settings as they are stored, read once for each unit of work, and saved as numbered revisions.
+"""Settings in the database: read once for each unit of work, saved as numbered revisions.
 
 One row a value: ``(scope, section, name) -> JSON``; an absent row is the default. A reader never keeps what it read beyond its request,
 slice or SMTP session, so that a save is in force at the next one, in every process, without any message between them.
@@ -6,25 +6,26 @@ slice or SMTP session, so that a save is in force at the next one, in every proc
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from app.db import reading, table_of, utcnow, writing
-from app.settings.models import SettingChange, SettingRevision, SettingValue
+from app.settings.history import CHANGES, REVISIONS, Change, Revision, changed_since, changes_of, newest
+from app.settings.kinds import Spec, dump, load
+from app.settings.locks import Lock, locks_of
+from app.settings.models import SettingValue
 from app.settings.registry import Registry
-from app.settings.schema import Problem, Spec, problems, specs
-from app.settings.secrets import KeyProblem, SecretBox
+from app.settings.schema import Problem, name_of, specs
+from app.settings.secrets import SecretBox
+from app.settings.values import INSTANCE, Rows, Settings
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
-INSTANCE = "instance"
 CHANGED = "changed"
-_VALUES, _REVISIONS, _CHANGES = table_of(SettingValue), table_of(SettingRevision), table_of(SettingChange)
+VALUES = table_of(SettingValue)
 
 
 class Invalid(Exception):
@@ -37,7 +38,7 @@ class Invalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One setting that two people changed: as it was when the form was drawn, as it is now, as it was typed."""
+    """One setting that two people changed: as it was when the form was drawn, as it is now, as it was typed. Secrets say "changed"."""
 
     name: str
     opened: Any
@@ -46,11 +47,11 @@ class Difference:
 
 
 class Stale(Exception):
-    """Somebody else changed the same settings since the form was drawn; nothing was stored."""
+    """Somebody else (``theirs``: their last save) changed the same settings since the form was drawn; nothing was stored."""
 
-    def __init__(self, differences: list[Difference], revision: int) -> None:
+    def __init__(self, differences: list[Difference], theirs: Revision) -> None:
         super().__init__(", ".join(difference.name for difference in differences))
-        self.differences, self.revision = differences, revision
+        self.differences, self.theirs, self.revision = differences, theirs, theirs.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,143 +62,163 @@ class Saved:
     changed: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Settings:
-    """The settings at one moment. ``broken`` names stored values that could not be read; their defaults stand in."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Save:
+    """One save on its way: what is there, what is wanted, and by whom."""
 
-    revision: int
-    _rows: dict[tuple[str, str], dict[str, Any]]
-    _secrets: SecretBox
-    _engine: Engine
-    broken: list[str] = field(default_factory=list)
+    section_type: Any
+    scope: str
+    current: Any
+    wanted: Any
+    names: tuple[str, ...]
+    who: dict[str, str]
 
-    def get(self, section_type: type[T], scope: str = INSTANCE) -> T:
-        """Return the section's typed values in a scope; each absent one is its default."""
-        name = section_type.section_name  # type: ignore[attr-defined]
-        if (scope, name) not in self._rows:
-            self._rows[scope, name] = {} if scope == INSTANCE else self._load(scope, name)
-        stored = self._rows[scope, name]
-        values: dict[str, Any] = {}
-        for key, spec in specs(section_type).items():
-            if key in stored or spec.renamed_from in stored:
-                self._read(section_type, key, spec, stored.get(key, stored.get(spec.renamed_from)), values)
-        return section_type(**values)
-
-    def _load(self, scope: str, name: str) -> dict[str, Any]:
-        query = sa.select(_VALUES.c.name, _VALUES.c.value).where(_VALUES.c.scope == scope, _VALUES.c.section == name)
-        with reading(), self._engine.connect() as connection:
-            return dict(connection.execute(query).all())
-
-    def _read(self, section_type: type, key: str, spec: Spec, raw: Any, values: dict[str, Any]) -> None:
-        try:
-            value = self._secrets.open(raw) if spec.secret else raw
-        except KeyProblem as problem:
-            self._report(section_type, key, str(problem))
-            return
-        if type(value) is not type(getattr(section_type(), key)):
-            self._report(section_type, key, "the stored value has another type")
-            return
-        values[key] = value
-
-    def _report(self, section_type: type, key: str, why: str) -> None:
-        name = f"{section_type.section_name}.{key}"  # type: ignore[attr-defined]
-        if name not in self.broken:
-            self.broken.append(name)
-            log.error("a stored setting cannot be read; its default stands in", extra={"setting": name, "why": why})
+    @property
+    def specs(self) -> dict[str, Spec]:
+        return specs(self.section_type)
 
 
 class SettingsStore:
-    """Loads and saves. ``registry`` says which sections there are."""
+    """Loads and saves. ``registry`` says which sections there are, ``locks`` what the environment decides."""
 
-    def __init__(self, engine: Engine, secrets: SecretBox, registry: Registry) -> None:
-        self._engine, self._secrets, self.registry = engine, secrets, registry
+    def __init__(self, engine: Engine, secrets: SecretBox, registry: Registry, locks: Sequence[Lock] = ()) -> None:
+        self._engine, self._secrets, self.registry, self.locks = engine, secrets, registry, locks
 
     def load(self) -> Settings:
         """Return the instance's settings as they are now, in one look at the database."""
-        revision = sa.select(sa.func.coalesce(sa.func.max(_REVISIONS.c.id), 0)).scalar_subquery()
-        query = sa.select(_VALUES.c.section, _VALUES.c.name, _VALUES.c.value, revision).select_from(
-            sa.select(sa.literal(1).label("one")).subquery().outerjoin(_VALUES, _VALUES.c.scope == INSTANCE))
         with reading(), self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        found: dict[tuple[str, str], dict[str, Any]] = {}
-        for section, name, value, _ in rows:
-            if section is not None:
-                found.setdefault((INSTANCE, section), {})[name] = value
-        return Settings(int(rows[0][3]), found, self._secrets, self._engine)
+            return self._load(connection, self._load_scope)
+
+    def _load(self, connection: Connection, load_scope: Any) -> Settings:
+        number = sa.select(sa.func.coalesce(sa.func.max(REVISIONS.c.id), 0).label("revision")).subquery()
+        query = sa.select(VALUES.c.section, VALUES.c.name, VALUES.c.value, number.c.revision).select_from(
+            number.outerjoin(VALUES, VALUES.c.scope == INSTANCE))
+        rows = connection.execute(query).all()
+        return Settings(int(rows[0].revision), _by_section(rows), load_scope, self._secrets, self.locks)
+
+    def _load_scope(self, scope: str) -> Rows:
+        with reading(), self._engine.connect() as connection:
+            return _rows_of(connection, scope)
 
     def revision(self) -> int:
         """Return the number of the newest save: what this process would read now."""
         with reading(), self._engine.connect() as connection:
-            return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.max(_REVISIONS.c.id), 0))) or 0)
+            return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.max(REVISIONS.c.id), 0))) or 0)
+
+    def locked(self, section_type: Any) -> dict[str, Lock]:
+        """Return the settings of a section that the environment decides, by name."""
+        return locks_of(self.locks, name_of(section_type))
 
     def save(self, section_type: type[T], values: T | Mapping[str, Any], *, based_on: int | None, by: str, via: str, address: str = "",
              scope: str = INSTANCE) -> Saved:
         """Store what changed as one revision; raise Invalid or Stale, storing nothing.
 
-        ``based_on`` is the revision that the form was drawn from, None for "whatever is there". A mapping changes only what it names.
+        ``based_on`` is the revision that the form was drawn from, None for "whatever is there". A mapping changes only what it names. Of
+        whole values, what was left as it was when the form was drawn keeps what others saved since.
         """
-        now = self.load()
-        current = now.get(section_type, scope)
-        wanted = section_type(**{name: getattr(current, name) for name in specs(section_type)} | dict(values)) \
-            if isinstance(values, Mapping) else values
-        if found := problems(wanted):
-            raise Invalid(found)
-        changed = {name: (getattr(current, name), getattr(wanted, name)) for name in specs(section_type)
-                   if getattr(current, name) != getattr(wanted, name)}
-        if not changed:
-            return Saved(now.revision, ())
+        who = {"actor": by[:200], "via": via, "address": address[:45]}
         with writing(self._engine) as connection:
-            self._refuse_stale(connection, section_type, scope, changed, based_on)
-            return self._write(connection, section_type, scope, changed, {"actor": by, "via": via, "address": address})
+            _take_turn(connection)
+            now = self._load(connection, lambda other: _rows_of(connection, other))
+            since = {} if based_on is None else changed_since(connection, name_of(section_type), scope, based_on)
+            save = self._wanted(now, section_type, scope, values, since, who)
+            self._refuse(connection, save, since)
+            return self._write(connection, save) if save.names else Saved(now.revision, ())
 
-    def _refuse_stale(self, connection: Connection, section_type: type, scope: str, changed: dict[str, tuple[Any, Any]],
-                      based_on: int | None) -> None:
-        if based_on is None:
-            return
-        since = self._changes_since(connection, section_type, scope, based_on)
-        spec_of = specs(section_type)
-        differences = [Difference(name, CHANGED if spec_of[name].secret else since[name], CHANGED if spec_of[name].secret else old,
-                                  CHANGED if spec_of[name].secret else new) for name, (old, new) in changed.items() if name in since]
-        if differences:
-            newest = connection.scalar(sa.select(sa.func.max(_REVISIONS.c.id)))
-            raise Stale(differences, int(newest or 0))
+    def _wanted(self, now: Settings, section_type: Any, scope: str, values: Any, since: Mapping[str, Any], who: dict[str, str]) -> _Save:
+        known, current = specs(section_type), now.get(section_type, scope)
+        named = dict(values) if isinstance(values, Mapping) else {
+            name: value for name in known if (value := getattr(values, name)) == getattr(current, name) or not _left(known[name], name, value, since)}
+        if strangers := [Problem(name, "There is no such setting.") for name in named if name not in known]:
+            raise Invalid(strangers)
+        wanted = section_type(**{name: named.get(name, getattr(current, name)) for name in known})
+        broken = now.broken_in(section_type) if scope == INSTANCE else ()
+        names = tuple(name for name in known if getattr(current, name) != getattr(wanted, name) or (name in broken and name in named))
+        return _Save(section_type=section_type, scope=scope, current=current, wanted=wanted, names=names, who=who)
 
-    def _changes_since(self, connection: Connection, section_type: type, scope: str, based_on: int) -> dict[str, Any]:
-        query = sa.select(_CHANGES.c.name, _CHANGES.c.old).join(_REVISIONS, _REVISIONS.c.id == _CHANGES.c.revision_id).where(
-            _REVISIONS.c.id > based_on, _REVISIONS.c.scope == scope,
-            _REVISIONS.c.section == section_type.section_name).order_by(_CHANGES.c.id.desc())  # type: ignore[attr-defined]
-        return dict(connection.execute(query).all())
+    def _refuse(self, connection: Connection, save: _Save, since: Mapping[str, Any]) -> None:
+        locked = self.locked(save.section_type) if save.scope == INSTANCE else {}
+        found = [Problem(name, f"{lock.variable} in the environment of the server decides this. Change it there.")
+                 for name, lock in locked.items() if name in save.names]
+        if found := found or self.registry.problems(save.wanted):
+            raise Invalid(found)
+        if differences := [_difference(save, name, since[name]) for name in save.names if name in since]:
+            raise Stale(differences, newest(connection, name_of(save.section_type), save.scope))
 
-    def _write(self, connection: Connection, section_type: type, scope: str, changed: dict[str, tuple[Any, Any]], who: dict[str, str]) -> Saved:
-        name = section_type.section_name  # type: ignore[attr-defined]
-        number = connection.execute(sa.insert(_REVISIONS).values(scope=scope, section=name, at=utcnow(), **who)).inserted_primary_key[0]  # type: ignore[index]
-        for key, (old, new) in changed.items():
-            is_secret = specs(section_type)[key].secret
-            self._put(connection, scope, name, key, self._secrets.seal(new) if is_secret else new, number)
-            shown = (CHANGED, CHANGED) if is_secret else (old, new)
-            connection.execute(sa.insert(_CHANGES).values(revision_id=number, name=key, old=shown[0], new=shown[1]))
-        return Saved(int(number), tuple(changed))
+    def _write(self, connection: Connection, save: _Save) -> Saved:
+        section = name_of(save.section_type)
+        made = connection.execute(sa.insert(REVISIONS).values(scope=save.scope, section=section, at=utcnow(), **save.who))
+        number = int(made.inserted_primary_key[0])  # type: ignore[index]  # An INSERT of one row always has one.
+        for name in save.names:
+            spec, old, new = save.specs[name], getattr(save.current, name), getattr(save.wanted, name)
+            value = self._secrets.seal(new) if spec.secret else dump(spec, new)
+            _put(connection, {"scope": save.scope, "section": section, "name": name}, value, number, spec.renamed_from)
+            shown = (CHANGED, CHANGED) if spec.secret else (dump(spec, old), dump(spec, new))
+            connection.execute(sa.insert(CHANGES).values(revision_id=number, name=name, old=shown[0], new=shown[1]))
+        return Saved(number, save.names)
 
-    def _put(self, connection: Connection, scope: str, section: str, name: str, value: Any, revision: int) -> None:
-        where = (_VALUES.c.scope == scope, _VALUES.c.section == section, _VALUES.c.name == name)
-        if not connection.execute(sa.update(_VALUES).where(*where).values(value=value, revision_id=revision)).rowcount:
-            connection.execute(sa.insert(_VALUES).values(scope=scope, section=section, name=name, value=value, revision_id=revision))
-
-    def history(self, section: str, before: int | None = None, limit: int = 50) -> list[tuple[Any, list[Any]]]:
-        """Return the newest revisions of a section before ``before``, each with what it changed."""
-        query = sa.select(_REVISIONS).where(_REVISIONS.c.section == section).order_by(_REVISIONS.c.id.desc()).limit(limit)
-        if before:
-            query = query.where(_REVISIONS.c.id < before)
+    def history(self, section: str = "", before: int | None = None, limit: int = 50) -> list[Revision]:
+        """Return the newest saves of a section (of all, where none is named) before ``before``, each with what it changed."""
         with reading(), self._engine.connect() as connection:
-            revisions = connection.execute(query).all()
-            changes = connection.execute(sa.select(_CHANGES).where(_CHANGES.c.revision_id.in_([row.id for row in revisions]))).all()
-        return [(row, [change for change in changes if change.revision_id == row.id]) for row in revisions]
+            return changes_of(connection, section, before, limit)
 
-    def roll_back(self, section_type: type, revision: int, *, by: str, via: str, address: str = "") -> Saved:
-        """Put back what a revision changed, as a new revision; secrets stay, because what they were is not kept."""
+    def roll_back(self, section_type: type, revision: int, *, by: str, via: str, address: str = "", only: str = "",
+                  unless_changed: bool = False) -> Saved:
+        """Put back what a save changed (or ``only`` one setting of it), as a new save; secrets stay: what they were is not kept.
+
+        Raise LookupError where the section has no such save, and, with ``unless_changed``, Stale where somebody changed it since.
+        """
         with reading(), self._engine.connect() as connection:
-            scope = connection.scalar(sa.select(_REVISIONS.c.scope).where(_REVISIONS.c.id == revision)) or INSTANCE
-            rows = connection.execute(sa.select(_CHANGES.c.name, _CHANGES.c.old).where(_CHANGES.c.revision_id == revision)).all()
-        known = specs(section_type)
-        back = {name: old for name, old in rows if name in known and not known[name].secret}
-        return self.save(section_type, back, based_on=None, by=by, via=via, address=address, scope=scope)
+            found = changes_of(connection, name_of(section_type), revision + 1, 1)
+        if not found or found[0].id != revision:
+            raise LookupError(f"{name_of(section_type)} has no revision {revision}")
+        back = _back(section_type, found[0].changes, only)
+        return self.save(section_type, back, based_on=revision if unless_changed else None, by=by, via=via, address=address,
+                         scope=found[0].scope)
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait until no other save is under way. On SQLite the transaction itself does; elsewhere the oldest revision's row is the token."""
+    connection.execute(sa.select(REVISIONS.c.id).order_by(REVISIONS.c.id).limit(1).with_for_update())
+
+
+def _rows_of(connection: Connection, scope: str) -> Rows:
+    return _by_section(connection.execute(sa.select(VALUES.c.section, VALUES.c.name, VALUES.c.value).where(VALUES.c.scope == scope)).all())
+
+
+def _by_section(rows: Sequence[Any]) -> Rows:
+    found: Rows = {}
+    for row in rows:
+        if row.section is not None:
+            found.setdefault(row.section, {})[row.name] = row.value
+    return found
+
+
+def _left(spec: Spec, name: str, typed: Any, since: Mapping[str, Any]) -> bool:
+    """Whether a setting that others changed since stands in the form as it was when the form was drawn: its reader did not touch it."""
+    return name in since and not spec.secret and dump(spec, typed) == since[name]
+
+
+def _difference(save: _Save, name: str, opened: Any) -> Difference:
+    spec = save.specs[name]
+    if spec.secret:
+        return Difference(name, CHANGED, CHANGED, CHANGED)
+    return Difference(name, opened, dump(spec, getattr(save.current, name)), dump(spec, getattr(save.wanted, name)))
+
+
+def _put(connection: Connection, key: dict[str, str], value: Any, revision: int, renamed_from: str) -> None:
+    where = [VALUES.c[column] == part for column, part in key.items()]
+    if not connection.execute(sa.update(VALUES).where(*where).values(value=value, revision_id=revision)).rowcount:
+        connection.execute(sa.insert(VALUES).values(value=value, revision_id=revision, **key))
+    if renamed_from:
+        connection.execute(sa.delete(VALUES).where(*where[:2], VALUES.c.name == renamed_from))
+
+
+def _back(section_type: Any, changes: Sequence[Change], only: str) -> dict[str, Any]:
+    """Return what the settings of a save were before it; those that are no more, and secrets, are left alone."""
+    known = specs(section_type)
+    return {change.name: load(known[change.name], change.old) for change in changes
+            if change.name in known and not known[change.name].secret and only in ("", change.name)}
+
+
+__all__ = ["CHANGED", "INSTANCE", "Difference", "Invalid", "Saved", "Settings", "SettingsStore", "Stale"]

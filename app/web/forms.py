@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask import request
 from flask_babel import gettext as _
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, HiddenField, PasswordField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, ColorField, Field, HiddenField, PasswordField, SelectField, StringField, TextAreaField
 
-from app.settings.schema import Spec, parse, problems, specs
+from app.settings.kinds import Spec, as_text, parse
+from app.settings.schema import problems, specs
+from app.web.choices import choices
+from app.web.house import house
 
-REMOVE = "__remove"
+# What is posted beside a field: remove the secret, put the default into the field, take what somebody else saved.
+REMOVE, DEFAULT, THEIRS = "__remove", "__default", "__theirs"
 
-
-WIDGETS: dict[str, type[Field]] = {"text": StringField, "integer": StringField, "email": StringField, "url": StringField, "domain": StringField,
-                                   "switch": BooleanField, "long_text": TextAreaField, "secret": PasswordField}
+WIDGETS: dict[str, type[Field]] = {
+    "text": StringField, "integer": StringField, "number": StringField, "email": StringField, "url": StringField, "domain": StringField,
+    "host": StringField, "switch": BooleanField, "long_text": TextAreaField, "lines": TextAreaField, "secret": PasswordField,
+    "choice": SelectField, "colour": ColorField}
 # What the browser is told of a kind, so that a phone shows the right keys.
-ATTRIBUTES: dict[str, dict[str, Any]] = {"integer": {"inputmode": "numeric"}, "email": {"type": "email"}, "url": {"type": "url"}, "long_text": {"rows": 6}}
+ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "integer": {"inputmode": "numeric"}, "number": {"inputmode": "decimal"}, "email": {"type": "email"}, "url": {"type": "url"},
+    "long_text": {"rows": 6}, "lines": {"rows": 6}}
 
 
 class SectionForm(FlaskForm):
@@ -35,13 +43,23 @@ class SectionForm(FlaskForm):
     def based_on(self) -> int | None:
         """The revision that the form was drawn from; None where it says none."""
         text = self.revision.data or ""
-        return int(text) if text.isdigit() else None
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
-    def accept(self, current: Any) -> Any | None:
-        """Return the posted values, or None with the messages set beside their fields."""
+    def fill_in_default(self) -> bool:
+        """Put a setting's default into its field, where that button was pressed; nothing is saved."""
+        name = request.form.get(self._prefix + DEFAULT, "")
+        if name not in specs(self.section_type):
+            return False
+        spec, default = specs(self.section_type)[name], getattr(self.section_type(), name)
+        self[name].data = default if spec.kind == "switch" else as_text(spec, default)
+        return True
+
+    def accept(self, current: Any, kept: Iterable[str] = ()) -> Any | None:
+        """Return the posted values, or None with the messages set beside their fields. ``kept``: settings that are not the form's to say."""
         if not self.validate_on_submit():
             return None
-        typed = {name: self._posted(name, spec, current) for name, spec in specs(self.section_type).items()}
+        typed = {name: getattr(current, name) if name in kept else self._posted(name, spec, current)
+                 for name, spec in specs(self.section_type).items()}
         if any(self[name].errors for name in typed):
             return None
         values = self.section_type(**typed)
@@ -54,6 +72,8 @@ class SectionForm(FlaskForm):
         self[name].errors = [*self[name].errors, _(message)]
 
     def _posted(self, name: str, spec: Spec, current: Any) -> Any:
+        if self._pressed(name, THEIRS):
+            return getattr(current, name)
         if spec.secret:
             return self._secret(name, current)
         try:
@@ -64,12 +84,12 @@ class SectionForm(FlaskForm):
 
     def _secret(self, name: str, current: Any) -> str:
         # A browser is never given a secret back, so an empty field means "as it was"; removing it is said aloud.
-        if self._formdata_says_remove(name):
+        if self._pressed(name, REMOVE):
             return ""
         return self[name].data or getattr(current, name)
 
-    def _formdata_says_remove(self, name: str) -> bool:
-        return bool(request.form.get(self[name].name + REMOVE))
+    def _pressed(self, name: str, what: str) -> bool:
+        return bool(request.form.get(self[name].name + what))
 
 
 def form_for(section_type: type) -> type[SectionForm]:
@@ -79,7 +99,9 @@ def form_for(section_type: type) -> type[SectionForm]:
 
 
 def _field(spec: Spec) -> Field:
-    help_text = spec.help
+    shown = {"description": spec.help, "render_kw": ATTRIBUTES.get(spec.kind)}
     if spec.kind == "choice":
-        return SelectField(spec.label, choices=spec.options, validate_choice=False, description=help_text)
-    return WIDGETS[spec.kind](spec.label, description=help_text, render_kw=ATTRIBUTES.get(spec.kind))
+        # Asked at each drawing: which choices there are changes when a plug-in is enabled.
+        return SelectField(spec.label, choices=lambda: choices((value, _(label)) for value, label in house().settings.registry.options(spec)),
+                           validate_choice=False, **shown)
+    return WIDGETS[spec.kind](spec.label, **shown)

@@ -2,71 +2,106 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
 from flask import current_app, request, url_for
 from flask_babel import gettext as _
 
 from app.accounts.permissions import administrator_may
+from app.db import db
+from app.delivery.models import DeliveryServer
+from app.settings.schema import name_of
 from app.web import actor
 from app.web.frame import TabLink
 from app.web.house import house, plugins
 from app.web.navigation import NavGroup, NavItem
+from app.web.setting_words import endpoint_of
 
-# What the groups hold: (title, endpoint, permission, sections shown as tabs of one page).
-PAGES: tuple[tuple[str, str, str, str], ...] = (
-    ("Sending", "Delivery servers", "settings_delivery_servers.index", "delivery"),
-    ("Sending", "Email delivery", "settings_email_delivery.show", "settings"),
-    ("System and you", "Admin account", "settings_admin_account.show", ""),
-    ("System and you", "Product", "settings_product.show", "settings"),
-    ("System and you", "Plug-ins", "settings_plug_ins.index", "plugins"),
-    ("System and you", "System", "settings_system.show", "settings"),
+
+@dataclass(frozen=True, slots=True)
+class SettingsPage:
+    """A page of the settings as its navigation and the first page name it. ``sections`` are shown there, as tabs or alone."""
+
+    group: str
+    title: str
+    endpoint: str
+    permission: str
+    icon: str
+    sections: tuple[str, ...] = ()
+
+
+PAGES: tuple[SettingsPage, ...] = (
+    SettingsPage("Sending", "Delivery servers", "settings_delivery_servers.index", "delivery", "server"),
+    SettingsPage("Sending", "Email delivery", "settings_email_delivery.show", "settings", "mail-cog", ("email-delivery",)),
+    SettingsPage("System and you", "Admin account", "settings_admin_account.show", "", "shield-lock", ("email-addresses",)),
+    SettingsPage("System and you", "Product", "settings_product.show", "settings", "tag", ("product",)),
+    SettingsPage("System and you", "Plug-ins", "settings_plug_ins.index", "plugins", "puzzle"),
+    SettingsPage("System and you", "System", "settings_system.show", "settings", "activity", ("system",)),
 )
+ACCOUNT_TABS = (("Account information", "settings_admin_account.show"), ("Email addresses", "settings_email_addresses.show"),
+                ("API", "settings_admin_account.api"), ("Sessions", "settings_admin_account.sessions"))
 
 
 def settings_context(section_type: Any = None) -> dict[str, Any]:
     """Return what the settings' layout reads."""
-    return {"settings_navigation": navigation(), "settings_url": url_for("settings.home"), "find_setting_url": url_for("settings.find"),
-            "tabs": tabs_of(section_type)}
+    home = may("settings")
+    return {"settings_navigation": navigation(), "settings_url": url_for("settings.home") if home else "",
+            "find_setting_url": url_for("settings.find") if home else "", "tabs": tabs_of(section_type), "page_title": _page_title(section_type)}
+
+
+def pages() -> list[SettingsPage]:
+    """Return the pages of the settings that this administrator may open, the plug-ins' last."""
+    return [page for page in (*PAGES, *_plugged()) if may(page.permission)]
+
+
+def _plugged() -> list[SettingsPage]:
+    return [SettingsPage("From plug-ins", section.title, f"{endpoint_of(section)}.show", section.permission, "puzzle", (name_of(section),))
+            for section in _sections_of_plugins()
+            if plugins().has_section(name_of(section)) and f"{endpoint_of(section)}.show" in current_app.view_functions]
+
+
+def _sections_of_plugins() -> tuple[Any, ...]:
+    return house().plugins.sections
+
+
+def may(permission: str) -> bool:
+    """Whether the administrator who is signed in has a permission."""
+    person = actor.administrator()
+    return person is not None and administrator_may(person, permission)
 
 
 def navigation() -> list[NavGroup]:
     """Return the settings' navigation of this administrator."""
     groups: dict[str, list[NavItem]] = {}
-    for group, title, endpoint, permission in PAGES:
-        if _may(permission):
-            groups.setdefault(group, []).append(_item(title, endpoint))
-    sections: tuple[Any, ...] = house().plugins.sections
-    for section_type in sections:
-        if section_type.section_name.startswith("plugin.") and plugins().has_section(section_type.section_name) and _endpoint(section_type):
-            groups.setdefault("From plug-ins", []).append(_item(section_type.title, _endpoint(section_type)))
+    for page in pages():
+        count = failing_servers() if page.endpoint == "settings_delivery_servers.index" else 0
+        groups.setdefault(page.group, []).append(NavItem(_(page.title), url_for(page.endpoint), "", _is_here(page), count, "bad" if count else ""))
     return [NavGroup(_(name), items) for name, items in groups.items()]
 
 
-def _may(permission: str) -> bool:
-    person = actor.administrator()
-    return person is not None and administrator_may(person, permission)
+def _is_here(page: SettingsPage) -> bool:
+    return any(request.path.startswith(url) for url in (url_for(page.endpoint), *(f"/admin/settings/{name}/" for name in page.sections)))
 
 
-def _endpoint(section_type: Any) -> str:
-    endpoint = "settings_" + section_type.section_name.replace("-", "_").replace(".", "_") + ".show"
-    return endpoint if endpoint in current_app.view_functions else ""
+def failing_servers() -> int:
+    """Return how many servers that mail goes through failed their last test."""
+    return db.session.scalar(sa.select(sa.func.count()).select_from(DeliveryServer).where(
+        DeliveryServer.enabled, DeliveryServer.last_test_passed.is_(False))) or 0
 
 
-def _item(title: str, endpoint: str) -> NavItem:
-    url = url_for(endpoint)
-    return NavItem(_(title), url, "", request.path.startswith(url))
-
-
-ACCOUNT_TABS = (("Account information", "settings_admin_account.show"), ("Email addresses", "settings_email_addresses.show"),
-                ("API", "settings_admin_account.api"), ("Sessions", "settings_admin_account.sessions"))
+def _page_title(section_type: Any) -> str:
+    if section_type is None:
+        return ""
+    return next((_(page.title) for page in PAGES if name_of(section_type) in page.sections), "")
 
 
 def tabs_of(section_type: Any) -> list[TabLink]:
     """Return the tabs of the page that a section stands on; none where it stands alone."""
-    if section_type is not None and section_type.section_name == "email-addresses":
+    if section_type is not None and name_of(section_type) == "email-addresses":
         return account_tabs("Email addresses")
-    if section_type is not None and section_type.section_name == "email-delivery":
+    if section_type is not None and name_of(section_type) == "email-delivery":
         return [TabLink(_("Settings"), url_for("settings_email_delivery.show"), True)]
     return []
 
@@ -74,4 +109,4 @@ def tabs_of(section_type: Any) -> list[TabLink]:
 def account_tabs(active: str) -> list[TabLink]:
     """Return the tabs of the administrator's own account."""
     return [TabLink(_(title), url_for(endpoint), title == active) for title, endpoint in ACCOUNT_TABS
-            if not endpoint.startswith("settings_email") or _may("settings")]
+            if not endpoint.startswith("settings_email") or may("settings")]

@@ -21,18 +21,12 @@ def _is_harmless(value: str) -> str:
     return "" if cleaned.count("<") == value.count("<") else "Only div, span, p, b, i and br are taken here, with style, class, align, dir and lang."
 
 
-class Channels:
-    """The channels to choose from, filled in when the house is built: SMTP is the core's only one, plug-ins may add others."""
-
-    known: list[tuple[str, str]] = [("smtp", "SMTP connection")]  # noqa: RUF012
-
-
 @section("email-delivery", title="Settings", group="Sending", place=30)
 class EmailDelivery:
     """What is the same for all outgoing mail."""
 
     x_mailer: str = text("X-Mailer header", default="", max=120, help="Stands in all outgoing mail. Empty: the header is left out.")
-    default_channel: str = choice("Default delivery channel", default="smtp", choices=lambda: Channels.known,
-                                  help="How mail leaves, where a campaign does not choose.")
+    default_channel: str = choice("Default delivery channel", default="smtp", choices=(("smtp", "SMTP connection"),), more="channels",
+                                  help="How mail leaves, where a campaign does not choose. Plug-ins may add channels.")
     preheader_template: str = long_text("Pre-header text template", default=DEFAULT_TEMPLATE, max=4000, rules=(_holds_tag, _is_harmless),
                                         help="Goes right after <body> of HTML mail, hidden, with the campaign’s pre-header in it.")
