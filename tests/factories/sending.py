@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 import app.accounts.models
 import app.processes.models  # noqa: F401
 from app.accounts.models import User, UserGroup
+from app.accounts.permissions import OF_USER_GROUPS
 from app.audience.models import Subscriber, SubscriberList
 from app.campaigns.models import Campaign
 from app.config import Config
@@ -44,7 +45,7 @@ def make_house(config: Config, plugins: Plugins | None = None) -> House:
 
 def make_user(session: Session, name: str = "paul") -> User:
     """Add an account in a group of its own."""
-    group = UserGroup(name=f"group of {name}")
+    group = UserGroup(name=f"group of {name}", permissions=list(OF_USER_GROUPS))
     user = User(first_name="Paul", last_name="Miller", email=f"{name}@example.com", username=name, company="Example Ltd", group=group)
     session.add(user)
     session.flush()

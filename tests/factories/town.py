@@ -15,9 +15,12 @@ from sqlalchemy.orm import Session
 
 from app.accounts import keys, links, sessions
 from app.accounts.models import Administrator, User, UserGroup
+from app.accounts.passwords import hash_password
 from app.accounts.permissions import OF_USER_GROUPS
 from app.audience.models import ConsentEvent, CustomField, Import, ImportRejection, Subscriber, SubscriberList, Suppression
+from app.audience.sample import make_sample_list
 from app.campaigns.models import Campaign
+from app.campaigns.sample import make_sample_campaign
 from app.db import EVERY_TENANT, scoped_to, utcnow
 from app.delivery.ledger import State
 from app.delivery.models import Batch, DeliveryServer, Link, Recipient, Sending, SendingMinute, TestMail, TrackingEvent
@@ -29,6 +32,8 @@ from app.settings.sections.product import ProductSettings
 Row = TypeVar("Row")
 
 ABSENT = 999_999
+# Of the super administrator and of both customers.
+PASSWORD = "mill pond heron stone"
 MAIL = (b"From: Shop <shop@a.test>\r\nTo: <reader@mail.test>\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
         b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>Hello <a href=\"http://127.0.0.1/x\">there</a></p>\r\n")
 HTML = '<p>Hello %Subscriber:FirstName% <a href="https://shop.example/">shop</a> <a href="%Link:Unsubscribe%">leave</a></p>'
@@ -73,6 +78,7 @@ def settle(app: Flask) -> Town:
 
 def _customers(session: Session, house: House) -> Town:
     owner = _user(session, "house", is_house=True, first_name="House")
+    make_sample_campaign(session, owner, make_sample_list(session, owner))
     town = Town(_account(session, house, "ada", "canary-a1da"), _account(session, house, "bob", "canary-b0b2"))
     disabled = _user(session, "dora", enabled=False)
     town.people = {"house": owner.id, "a": town.a.user_id, "b": town.b.user_id, "disabled": disabled.id}
@@ -88,7 +94,7 @@ def _user(session: Session, name: str, **values: object) -> User:
 
 
 def _account(session: Session, house: House, name: str, canary: str) -> Account:
-    user = _user(session, name, company=canary, last_name=canary)
+    user = _user(session, name, company=canary, last_name=canary, password_hash=hash_password(PASSWORD))
     account = Account(user.id, canary)
     _audience(session, house, account)
     _campaigns(session, account)
@@ -148,7 +154,8 @@ def _recipients(session: Session, account: Account, run: Sending) -> None:
 
 def _administrators(session: Session, town: Town) -> None:
     for name, is_super in (("super", True), ("sub", False), ("other_sub", False)):
-        made = _add(session, Administrator(first_name=name, last_name="Root", email=f"{name}@house.test", username=name, is_super=is_super))
+        made = _add(session, Administrator(first_name=name, last_name="Root", email=f"{name}@house.test", username=name, is_super=is_super,
+                                           password_hash=hash_password(PASSWORD)))
         town.people[name] = made.id
 
 
@@ -189,6 +196,9 @@ def _sign_everybody_in(session: Session, house: House, town: Town) -> None:
         number = town.people[person]
         data = {"_user_id": f"{kind}:{number}", "_fresh": True, "csrf_token": "0" * 40} | ({"account_id": account} if account else {})
         town.cookies[name] = "s." + sessions.begin(house.engine, (kind, number, 1), data, "127.0.0.1", "tests")
+    # Seen just now, and for a while: no request has to note it.
+    session.execute(sa.update(sessions.LoginSession).values(seen_at=utcnow() + timedelta(hours=1)))
+    session.commit()
     town.things["session_id"] = session.scalar(sa.select(sa.func.max(sessions.LoginSession.id))) or 0
 
 

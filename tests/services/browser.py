@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,8 +37,16 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def browser_context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh window with no cookies. A request that would leave this machine is stopped, and fails the test."""
+    with stay_here(browser) as context:
+        yield context
+
+
+@contextmanager
+def stay_here(browser: Browser | None, **options: Any) -> Iterator[BrowserContext]:
+    """Open a window whose requests stay on this machine; at its end, raise AssertionError where one would not have."""
+    assert browser is not None
     strays: list[str] = []
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, locale="en-GB")
+    context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, "locale": "en-GB"} | options)
     context.route(lambda url: urlsplit(url).hostname not in HOSTS, lambda route: _stop(route, strays))
     context.set_default_timeout(10_000)
     yield context

@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 from flask import Flask
 
-app = application = Flask(__name__)
+
+class Doors(Flask):
+    """The application with the one act that the web server asks of the real one."""
+
+    def begin(self) -> None:
+        """Nothing speaks here."""
+
+
+app = application = Doors(__name__)
 if os.environ.get("BROKEN") == "web" and "gunicorn" in sys.modules:
     raise RuntimeError("the pages cannot be built")
 DATA = Path(os.environ["LETTERMILL_DATA"])

@@ -155,6 +155,7 @@ def test_a_reply_that_is_lost_leaves_the_mail_in_doubt_and_a_second_copy_is_neve
     assert campaign.counts(sending).waiting == 1
     campaign.send(sending)
     assert sink.copies() == {"p1@example.org": 1, "p2@example.org": 2, "p3@example.org": 1}
+    assert campaign.row(sending, "p2@example.org").reason == "in_doubt"
     assert (sending.state, campaign.counts(sending).sent) == ("finished", 3)
 
 

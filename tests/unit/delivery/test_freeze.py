@@ -13,6 +13,7 @@ from app.delivery.cutting import LARGEST, cut
 from app.delivery.ledger import State
 from app.delivery.models import Batch, Link, Recipient, Sending
 from app.delivery.prepare import prepare
+from app.delivery.winding_down import wind_down
 from tests.factories import sending as factory
 from tests.unit.delivery.conftest import Stage
 
@@ -156,8 +157,6 @@ def test_a_campaign_that_was_started_twice_runs_once(stage: Make) -> None:
 
 @both
 def test_a_cancelled_sending_skips_whoever_was_not_reached(stage: Make) -> None:
-    from app.delivery.winding_down import wind_down
-
     campaign = stage(30)
     sending = campaign.frozen()
     assert lifecycle.cancel(campaign.session, campaign.campaign) is not None

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.config import Config
 from app.delivery.channels import channel_titles
+from app.delivery.doors import Doors
 from app.delivery.ledger import State
 from app.delivery.models import Link
 from app.plugins.api import (
@@ -111,8 +112,6 @@ def make_stage(config: Config, sink: Sink, session: Session, people: list[str], 
     factory.make_server(session, sink.port)
     session.add(PluginState(name="tester", title="Tester", state="enabled"))
     session.commit()
-    from app.delivery.doors import Doors
-
     return Stage(house, session, user, members, campaign, Doors(house.secrets, "lettermill.localhost"))
 
 
@@ -123,7 +122,7 @@ def test_a_plug_in_changes_content_and_links_once_and_fills_its_tags(config: Con
     text = sink.taken[0].data.decode()
     assert "Subject: [T] Hi" in text
     assert "&lt;merry anna&gt;" in text
-    assert list(session.scalars(sa.select(Link.url).order_by(Link.number)))[0] == "https://a.example/#tested"
+    assert session.scalars(sa.select(Link.url).order_by(Link.number)).first() == "https://a.example/#tested"
     assert session.scalars(sa.select(PluginNotice.hook)).all() == ["lettermill_after_campaign_finished"]
 
 

@@ -1,0 +1,63 @@
+"""Every address of the house, with something real in it: what contracts knock at, and what browsers walk through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flask import Flask, url_for
+
+from app.web.policy import Who
+from tests.factories.town import Account, Town
+
+# Routes about a campaign that was sent; all others get a draft.
+SENT = {"reports.live", "reports.clicks", "reports.recipients", "reports.recipients_csv", "campaigns.ask_cancel", "campaigns.cancel", "campaigns.pause"}
+# Routes about an import that is over; all others get one that waits to be started.
+FINISHED = {"imports.show", "imports.rejected"}
+# Names in addresses that are no numbers, by room; secrets by door.
+NAMES = {"settings_plug_ins": "google_analytics", "api_settings": "product"}
+SECRETS = {"auth.sign_in_once": "sign_in", "auth.reset": "reset", "auth.confirm_email": "confirm"}
+# Further looks of a page.
+LOOKS = {
+    "test_mailbox.show": ("as=plain", "as=headers", "as=links", "as=source"),
+    "campaigns.index": ("state=draft",),
+    "lists.show": ("q=one", "q=nobody", "state=unsubscribed"),
+    "reports.recipients": ("state=failed", "reason=bounced_hard"),
+    "settings.find": ("q=name", "q=nothing-of-the-kind"),
+    "settings_plug_ins.index": ("show=attention",),
+    "users.index": ("q=ada",),
+}
+WHO_WALKS = {Who.ANYONE: "", Who.SIGNED_IN: "super", Who.ADMINISTRATOR: "super", Who.ACCOUNT: "a", Who.KEY: ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a page is, and in whose browser it opens ("" is nobody's)."""
+
+    endpoint: str
+    path: str
+    cookie: str
+
+
+def values_of(town: Town, account: Account, endpoint: str, arguments: list[str]) -> dict[str, object]:
+    """Return what the arguments of an endpoint's address are, so that it names things of this account and of the house."""
+    numbers = town.things | account.numbers
+    if endpoint in SENT:
+        numbers["campaign_id"] = numbers["sent_campaign"]
+    if endpoint in FINISHED:
+        numbers["found_id"] = numbers["finished_import"]
+    words: dict[str, object] = {"token": town.secrets["token"], "filename": "icons.svg", "name": NAMES.get(endpoint.partition(".")[0], ""),
+                                "secret": town.secrets.get(SECRETS.get(endpoint, ""), "there-is-none")}
+    return {name: words.get(name, numbers.get(name, "?")) for name in arguments}
+
+
+def pages(app: Flask, town: Town) -> Iterator[Address]:
+    """Yield every address that a browser can open, in the browser of somebody who may."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.endpoint, rule.rule)):
+        who = app.view_functions[rule.endpoint].policy.who  # type: ignore[attr-defined]
+        if "GET" not in (rule.methods or ()) or who is Who.KEY or rule.endpoint == "static":
+            continue
+        with app.test_request_context():
+            path = url_for(rule.endpoint, **values_of(town, town.a, rule.endpoint, sorted(rule.arguments)))
+        yield Address(rule.endpoint, path, WHO_WALKS[who])
+        yield from (Address(rule.endpoint, f"{path}?{look}", WHO_WALKS[who]) for look in LOOKS.get(rule.endpoint, ()))
