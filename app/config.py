@@ -69,7 +69,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Config:
         data=data,
         database_url=_database_url(env.get("DATABASE_URL") or f"sqlite:///{data / 'lettermill.sqlite3'}"),
         redis_url=env.get("REDIS_URL") or "redis://127.0.0.1:6379/0",
-        base_url=_url(env, "LETTERMILL_BASE_URL") or f"http://127.0.0.1:{port}",
+        base_url=_url(env, "LETTERMILL_BASE_URL") or _own_address(env.get("LETTERMILL_HOST") or "127.0.0.1", port),
         content_url=_url(env, "LETTERMILL_CONTENT_URL"),
         base_url_locked=bool(env.get("LETTERMILL_BASE_URL")),
         content_url_locked=bool(env.get("LETTERMILL_CONTENT_URL")),
@@ -78,6 +78,12 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Config:
         themes=tuple(Path(folder) for folder in env.get("LETTERMILL_THEMES", "").split(os.pathsep) if folder),
         key=env.get("LETTERMILL_KEY", ""),
     )
+
+
+def _own_address(host: str, port: str) -> str:
+    """Return where the pages are reached on this machine, or at the one address that they listen on."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _database_url(url: str) -> str:

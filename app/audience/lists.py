@@ -29,12 +29,12 @@ def all_lists(session: Session) -> list[SubscriberList]:
     return list(session.scalars(sa.select(SubscriberList).order_by(SubscriberList.name)))
 
 
-def create(session: Session, owner: User, *, name: str, opt_in: str = "double", sender_name: str = "", sender_email: str = "") -> SubscriberList:
+def create(session: Session, owner: User, *, name: str, sender_name: str = "", sender_email: str = "") -> SubscriberList:
     """Add a list; raise LimitReached."""
     most = owner.group.limits.get("lists")
     if most is not None and (session.scalar(sa.select(sa.func.count()).select_from(SubscriberList)) or 0) >= most:
         raise LimitReached(f"Your account may have {most} lists. Delete one, or ask for a larger limit.")
-    found = SubscriberList(user_id=owner.id, public_id=token_urlsafe(12), name=name, opt_in=opt_in, sender_name=sender_name, sender_email=sender_email)
+    found = SubscriberList(user_id=owner.id, public_id=token_urlsafe(12), name=name, sender_name=sender_name, sender_email=sender_email)
     session.add(found)
     session.flush()
     return found

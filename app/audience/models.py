@@ -12,7 +12,7 @@ from app.db import Base, BigId, LongText, Owned, UTCDateTime, exact, utcnow
 
 
 class SubscriberList(Owned, Base):
-    """A named set of people, with its opt-in and its own sender."""
+    """A named set of people, with a sender of its own."""
 
     __tablename__ = "lists"
     __table_args__ = (sa.UniqueConstraint("user_id", "name"),)
@@ -21,7 +21,6 @@ class SubscriberList(Owned, Base):
     # What stands in public addresses instead of the number.
     public_id: Mapped[str] = mapped_column(exact(32), unique=True)
     name: Mapped[str] = mapped_column(sa.String(120))
-    opt_in: Mapped[str] = mapped_column(sa.String(8), default="double")
     sender_name: Mapped[str] = mapped_column(sa.String(120), default="")
     sender_email: Mapped[str] = mapped_column(exact(254), default="")
     # Kept by every writer in its own transaction, so that no page counts a large table while somebody waits.

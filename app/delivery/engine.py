@@ -18,7 +18,7 @@ from app.campaigns.personalisation import Person
 from app.delivery.compile import CompiledSending, Rendered
 from app.delivery.doors import ChannelMissing, Doors
 from app.delivery.finish import Tell
-from app.delivery.journal import JournalDirectory
+from app.delivery.journal import JournalDirectory, JournalFull
 from app.delivery.ledger import State
 from app.delivery.outcome import Result
 from app.delivery.pace import Pace
@@ -138,9 +138,14 @@ class Sender:
         self._slot.journal.under(of.id.sending_id, of.id.token)
         rows, is_well, began = {row.position: row for row in of.rows}, True, time.monotonic()
         results: list[Result] = []
-        for outcome in transport.deliver(self._messages(of, results), self._slot.journal):
-            results.append(of.policy.after_outcome(outcome, rows[outcome.position]))
-            is_well = is_well and not outcome.server_at_fault
+        try:
+            for outcome in transport.deliver(self._messages(of, results), self._slot.journal):
+                results.append(of.policy.after_outcome(outcome, rows[outcome.position]))
+                is_well = is_well and not outcome.server_at_fault
+        except JournalFull:
+            # Every mail has its outcome by now; what may not go without its line in the journal waits in the ledger.
+            log.exception("nothing is sent until the journal can be written", extra={"sending": of.id.sending_id})
+            is_well = False
         self._pace.measured(sum(not result.gives_back for result in results), time.monotonic() - began)
         self._settle(of, results)
         return is_well

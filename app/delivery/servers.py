@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User, UserGroup
@@ -138,8 +139,13 @@ def save(session: Session, secrets: SecretBox, server: DeliveryServer, values: M
 
 def _set_key(secrets: SecretBox, server: DeliveryServer, pem: str) -> None:
     server.dkim_key_sealed = secrets.seal(pem)
-    server.dkim_kind = "" if not pem else "ed25519" if "Ed25519" in type(load_key(pem)).__name__ else "rsa2048"
+    server.dkim_kind = _kind_of(pem) if pem else ""
     server.dns_seen_at = None
+
+
+def _kind_of(pem: str) -> str:
+    key = load_key(pem)
+    return f"rsa{key.key_size}" if isinstance(key, RSAPrivateKey) else "ed25519"
 
 
 def new_key(kind: str) -> str:

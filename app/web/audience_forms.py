@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
-from wtforms import BooleanField, Field, RadioField, SelectField, StringField, TextAreaField, ValidationError
+from wtforms import BooleanField, Field, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired, Length, Optional
 
 from app.audience import fields, lists
@@ -23,8 +23,6 @@ class ListForm(FlaskForm):
     """A list and its own sender."""
 
     name = StringField(_l("Name"), [InputRequired(_l("Give the list a name.")), Length(max=120)])
-    opt_in = RadioField(_l("Opt-in"), choices=choices([("double", _l("Double")), ("single", _l("Single"))]), default="double",
-                        description=_l("Double: somebody who subscribes confirms by a mail first."))
     sender_name = StringField(_l("Sender name"), [Length(max=120)])
     sender_email = StringField(_l("Sender address"), [Optional(), is_address])
 

@@ -7,6 +7,8 @@ import secrets
 from flask import Flask, Response, g, request
 
 from app.config import Config
+from app.settings.sections.system import SystemSettings
+from app.web.house import settings
 
 A_YEAR_AND_SUBDOMAINS = "max-age=31536000; includeSubDomains"
 
@@ -14,15 +16,15 @@ A_YEAR_AND_SUBDOMAINS = "max-age=31536000; includeSubDomains"
 def init_headers(app: Flask, config: Config | None = None) -> None:
     """Send the security headers with every answer and give templates ``csp_nonce()``.
 
-    The deployment says whether people reach us over https and which host shows user-written mail; by default it is the house's.
+    The deployment says whether people reach us over https; by default it is the house's.
     """
     config = config or (app.extensions["lettermill"].config if "lettermill" in app.extensions else Config())
-    content_url, https = config.content_url, config.is_https
+    https = config.is_https
     app.jinja_env.globals["csp_nonce"] = csp_nonce
 
     @app.after_request
     def add_headers(response: Response) -> Response:
-        response.headers.setdefault("Content-Security-Policy", content_policy(csp_nonce(), content_url))
+        response.headers.setdefault("Content-Security-Policy", content_policy(csp_nonce(), _content_url(config)))
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "same-origin")
         response.headers.setdefault("X-Frame-Options", "DENY")
@@ -32,6 +34,11 @@ def init_headers(app: Flask, config: Config | None = None) -> None:
         if request.endpoint != "static" and "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
         return response
+
+
+def _content_url(config: Config) -> str:
+    """Return the host that shows user-written mail: the setting, where this page has read the settings, or the deployment's."""
+    return (settings().get(SystemSettings).content_url if "settings" in g else "") or config.content_url
 
 
 def csp_nonce() -> str:

@@ -412,7 +412,6 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('public_id', sa.String(length=32).with_variant(mysql.VARCHAR(charset='utf8mb4', collation='utf8mb4_bin', length=32), 'mariadb').with_variant(mysql.VARCHAR(charset='utf8mb4', collation='utf8mb4_bin', length=32), 'mysql'), nullable=False),
     sa.Column('name', sa.String(length=120), nullable=False),
-    sa.Column('opt_in', sa.String(length=8), nullable=False),
     sa.Column('sender_name', sa.String(length=120), nullable=False),
     sa.Column('sender_email', sa.String(length=254).with_variant(mysql.VARCHAR(charset='utf8mb4', collation='utf8mb4_bin', length=254), 'mariadb').with_variant(mysql.VARCHAR(charset='utf8mb4', collation='utf8mb4_bin', length=254), 'mysql'), nullable=False),
     sa.Column('active_count', sa.Integer(), nullable=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,9 @@ from launch.valkey import find_binary
 from tests.services.processes import server
 
 
-@pytest.fixture(scope="session")
-def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of this test process's own server."""
-    folder: Path = tmp_path_factory.mktemp("valkey")
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """Run a server of its own for the length of the block; yield its address."""
     port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
     client = Redis.from_url(url, socket_connect_timeout=1)
@@ -24,6 +24,13 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with server(command, lambda: _answers(client), folder / "log"):
         yield url
     client.close()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of this test process's own server."""
+    with running(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
 
 
 @pytest.fixture

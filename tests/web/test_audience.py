@@ -15,7 +15,7 @@ from tests.factories.audience import check_counters, limit
 from tests.factories.customers import Customer, looking, words
 
 pytestmark = pytest.mark.databases("sqlite", "mariadb")
-LIST = {"name": "Readers", "opt_in": "double"}
+LIST = {"name": "Readers"}
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_list_is_made_renamed_and_found(paul: Customer, readers: str) -> None:
 
 @pytest.mark.parametrize(("values", "problem"), [({"name": ""}, "Give the list a name"), ({"name": "Readers"}, "You have a list of this name"),
                                                  ({"name": "  readers "}, "You have a list of this name"), ({"name": "x" * 121}, "120"),
-                                                 ({"name": "New", "sender_email": "nonsense"}, "whole address"), ({"name": "New", "opt_in": "none"}, "choice")])
+                                                 ({"name": "New", "sender_email": "nonsense"}, "whole address")])
 def test_a_list_that_cannot_be_made_is_refused_beside_its_field(paul: Customer, readers: str, values: dict[str, str], problem: str) -> None:
     assert problem in words(paul.post("/user/lists/new", LIST | values, 422))
 

@@ -34,7 +34,7 @@ def new() -> Response:
     form = ListForm()
     if form.validate_on_submit():
         try:
-            found = lists.create(db.session(), account(), **{name: form[name].data or "" for name in ("name", "opt_in", "sender_name", "sender_email")})
+            found = lists.create(db.session(), account(), **{name: form[name].data or "" for name in ("name", "sender_name", "sender_email")})
             db.session.commit()
             return redirect(url_for("lists.show", list_id=found.id))
         except lists.LimitReached as reached:

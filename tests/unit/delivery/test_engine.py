@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from app.audience.models import Subscriber, Suppression
 from app.db import utcnow
 from app.delivery import lifecycle
+from app.delivery.journal import JournalFull, SlotJournal
 from app.delivery.ledger import State
 from app.delivery.models import DeliveryServer, Recipient, ServerHour
 from app.delivery.policies import policy_of
@@ -268,3 +269,27 @@ def test_a_slow_server_gets_small_slices_and_everything_arrives(stage: Make, sin
     sending = campaign.frozen()
     campaign.send(sending, seconds=10)
     assert (sending.state, len(sink.taken), campaign.counts(sending).sent) == ("finished", 12, 12)
+
+
+@both
+def test_while_the_journal_cannot_be_written_nothing_goes_and_nothing_is_lost(stage: Make, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = stage(20)
+    sending = campaign.frozen()
+    write, written = SlotJournal.dot, []
+
+    def until_full(journal: SlotJournal, position: int) -> None:
+        if len(written) == 5:
+            raise JournalFull("The disk of the journal is full.")
+        written.append(position)
+        write(journal, position)
+
+    with monkeypatch.context() as full:
+        full.setattr(SlotJournal, "dot", until_full)
+        campaign.send(sending)
+    assert (campaign.counts(sending).sent, campaign.counts(sending).in_doubt, sum(sink.copies().values())) == (5, 0, 5)
+
+    make_due(campaign)
+    campaign.send(sending)
+
+    assert sink.copies() == {f"p{number}@example.org": 1 for number in range(1, 21)}
+    assert campaign.counts(sending).sent == 20
