@@ -83,16 +83,21 @@ def _greet(options: Options, family: Family, console: Console) -> None:
     family.wait(lambda: _is_healthy(options) or web.failures >= FALLS, HEALTHY_WITHIN_S)
     if not _is_healthy(options):
         raise Refusal(f"The pages do not answer on {options.address}. What the web process said is in {options.data / 'logs' / 'web.log'}")
+    console.say("")
+    console.say(f"Lettermill runs at {options.address} (Ctrl-C ends it)")
+    if options.demo and family.run(command("demo", logged=False))[0]:
+        console.say("The demonstration did not end well; what it said is above")
+    _say_set_up_link(family, console)
+    console.say("")
+
+
+def _say_set_up_link(family: Family, console: Console) -> None:
+    """Say how to become administrator, as long as there is none."""
     status, said = family.run(command("setup-link", shown=False, logged=False))
     if status:
         raise Refusal(f"The set-up link could not be made: {said[-1] if said else f'status {status}'}")
-    console.say("")
-    console.say(f"Lettermill runs at {options.address} (Ctrl-C ends it)")
     for line in (line for line in said if line.startswith("http")):
         console.say(f"Set it up with this link, which works once: {line}")
-    console.say("")
-    if options.demo and family.run(command("demo", logged=False))[0]:
-        console.say("The demonstration did not end well; what it said is above")
 
 
 def _is_healthy(options: Options) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.audience.models import SubscriberList
 from app.campaigns.models import Campaign
-from app.reports.campaign import Figures, figures_of, sending_of
+from app.reports.campaign import Figures, figures_by_campaign
 
 LATEST = 5
 
@@ -33,9 +33,5 @@ def account_overview(session: Session) -> AccountOverview:
     lists, active = session.execute(sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(SubscriberList.active_count), 0))
                                     .select_from(SubscriberList)).one()
     latest = session.scalars(sa.select(Campaign).order_by(Campaign.id.desc()).limit(LATEST)).all()
-    return AccountOverview(int(lists), int(active), [(campaign, _figures(session, campaign)) for campaign in latest])
-
-
-def _figures(session: Session, campaign: Campaign) -> Figures | None:
-    sending = sending_of(session, campaign)
-    return figures_of(session, sending) if sending else None
+    figures = figures_by_campaign(session, latest)
+    return AccountOverview(int(lists), int(active), [(campaign, figures.get(campaign.id)) for campaign in latest])

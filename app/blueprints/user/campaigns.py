@@ -12,7 +12,7 @@ from app import campaigning
 from app.campaigns import writing
 from app.campaigns.models import Campaign
 from app.db import db
-from app.reports.campaign import figures_of, sending_of
+from app.reports.campaign import figures_by_campaign, figures_of, sending_of
 from app.web import actor
 from app.web.campaign_forms import NewCampaignForm
 from app.web.fragments import page_or_panel
@@ -28,7 +28,8 @@ def index() -> Response:
     """Show the newest campaigns with how each is doing."""
     state = request.args.get("state", "")
     found = writing.page_of_campaigns(db.session(), request.args.get("before", None, int), state)
-    shown = [(campaign, (run := sending_of(db.session(), campaign)) and figures_of(db.session(), run)) for campaign in found[:writing.PAGE]]
+    figures = figures_by_campaign(db.session(), found)
+    shown = [(campaign, figures.get(campaign.id)) for campaign in found[:writing.PAGE]]
     return page_or_panel("weefive/campaigns/index.html", campaigns=shown, more=len(found) > writing.PAGE, state=state, form=NewCampaignForm())
 
 
