@@ -23,8 +23,8 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 def test_everything_starts_and_everything_ends_at_ctrl_c(start: Start) -> None:
     run = start("--demo")
     assert run.until() == f"Lettermill runs at http://127.0.0.1:{run.port} (Ctrl-C ends it)"
-    assert run.until("set-up/") == "Set it up with this link, which works once: http://127.0.0.1/set-up/secret-of-the-link"
     assert run.until("demo ").endswith("| the demonstration is over")
+    assert run.until("set-up/") == "Set it up with this link, which works once: http://127.0.0.1/set-up/secret-of-the-link"
     assert run.answer("/healthz") == "ok"
     assert {line.split()[0] for line in run.said if " runs as " in line} == NAMES
     # gunicorn and its two workers, the other seven, and Valkey.
