@@ -28,7 +28,7 @@ def test_everything_starts_and_everything_ends_at_ctrl_c(start: Start) -> None:
     assert run.answer("/healthz") == "ok"
     assert {line.split()[0] for line in run.said if " runs as " in line} == NAMES
     # gunicorn and its two workers, the other seven, and Valkey.
-    assert len(run.family()) == 3 + 7 + 1
+    wait_for(lambda: len(run.family()) == 3 + 7 + 1)
     status, seconds = run.end()
     assert (status, run.family()) == (0, [])
     assert seconds < 5
