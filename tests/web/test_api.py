@@ -89,3 +89,10 @@ def test_a_section_asks_for_its_own_permission(program: Program, monkeypatch: py
     assert clerk.ask("GET", HOME + "system").status_code == 200
     assert clerk.ask("PATCH", HOME + "product", values={"name": "Weir"}).status_code == 403
     assert "product" not in [section["name"] for section in clerk.ask("GET", HOME).json]
+
+
+def test_a_schema_names_what_can_be_chosen_now(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = program.client.application.extensions["lettermill"].settings.registry
+    monkeypatch.setitem(registry._sources, "channels", lambda: [("pigeon", "Pigeon")])
+    schema = program.ask("GET", HOME + "email-delivery/schema").json
+    assert schema["properties"]["default_channel"]["enum"] == ["smtp", "pigeon"]

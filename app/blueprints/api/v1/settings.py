@@ -21,7 +21,7 @@ room = Room("api_settings", __name__, url_prefix="/api/v1/settings")
 
 def _section(name: str) -> Any:
     try:
-        found = house().settings.registry.named(name)
+        found: Any = house().settings.registry.named(name)
     except UnknownSection:
         abort(404)
     if not _is_there(found):
@@ -58,7 +58,7 @@ def read(name: str) -> Response:
 @policy(KEY, "settings")
 def schema(name: str) -> Response:
     """Give a section's JSON Schema."""
-    return jsonify(json_schema(_section(name)))
+    return jsonify(json_schema(_section(name), house().settings.registry.options))
 
 
 @room.patch("/<name>")
