@@ -189,7 +189,7 @@ def engine_options(url: str) -> dict[str, Any]:
     shared: dict[str, Any] = {"json_serializer": _json_text}
     if url.startswith("sqlite"):
         return shared | {"connect_args": {"timeout": 30, "check_same_thread": False}}
-    # A lost server is found at check-out, not in the middle of a page; local_infile stays off for everybody but imports.
+    # A lost server is found at check-out, not in the middle of a page; local_infile is off, so that no server may ask for files.
     return shared | {"isolation_level": "READ COMMITTED", "pool_pre_ping": True, "pool_recycle": 1800, "pool_size": 10,
                      "connect_args": {"local_infile": False, "init_command": "SET time_zone='+00:00'"}}
 

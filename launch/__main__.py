@@ -61,10 +61,14 @@ def _start(options: Options, family: Family) -> None:
         _start_valkey(server, family, options.data)
     status, said = family.run(command("upgrade"))
     if status:
-        reason = said[-1] if said else f"flask upgrade ended with status {status}"
-        raise Refusal(f"The database could not be brought up to date: {reason}")
+        raise Refusal(f"The database could not be brought up to date: {_reason(said) or f'flask upgrade ended with status {status}'}")
     for program in house():
         family.start(program)
+
+
+def _reason(said: list[str]) -> str:
+    """Return the last line that says why: SQLAlchemy ends its errors with an address to read more at."""
+    return next((line for line in reversed(said) if line.strip() and not line.startswith("(Background on this error")), "")
 
 
 def _start_valkey(server: valkey.Embedded, family: Family, data: Path) -> None:

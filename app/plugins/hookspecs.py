@@ -37,8 +37,7 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 # ------------------------------------------------------------------------------------------------------------------------------
-# Collect: asked once, in every process, when it starts. A plug-in that raises here is not started; the platform is, and the plug-ins
-# page shows the traceback. What a plug-in declares has an effect only while it is enabled.
+# Collect: asked once when a process starts; one that raises is not started. What is declared has an effect only while it is enabled.
 # ------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -124,7 +123,8 @@ def lettermill_delivery_channels() -> Sequence[DeliveryChannel]:  # type: ignore
 def lettermill_filter_campaign(campaign: CampaignView, own: Own) -> Sequence[Problem] | None:
     """Return what speaks against sending this campaign, or nothing.
 
-    Called in a web request, before a campaign is sent or scheduled. Every plug-in is asked; one problem is enough to refuse.
+    Called in a web request, each time that the page to send from is drawn, and once more when the campaign is sent or scheduled: an
+    answer, not an event, so store nothing. Every plug-in is asked; one problem is enough to refuse.
 
     :param campaign: The campaign as its author wrote it.
     :param own: What belongs to the plug-in.

@@ -14,6 +14,7 @@ FILES = {
     "pyproject.toml.txt": "pyproject.toml",
     "README.md.txt": "README.md",
     "plugin.py.txt": "lettermill_$name/__init__.py",
+    "settings.py.txt": "lettermill_$name/settings.py",
     "routes.py.txt": "lettermill_$name/pages.py",
     "page.html.txt": "lettermill_$name/templates/page.html",
     "conftest.py.txt": "tests/conftest.py",

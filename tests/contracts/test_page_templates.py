@@ -39,3 +39,8 @@ def test_a_page_asks_htmx_through_the_components_and_marks_nothing_as_safe(file:
     text = code(file)
     assert not re.search(r"\shx-(get|post|put|delete|trigger|target|swap)=", text)
     assert "|safe" not in text.replace(" ", "")
+
+
+@pytest.mark.parametrize("file", [page for page in PAGES if "components" not in page.parts and "layout" not in page.parts], ids=name)
+def test_a_page_adds_to_the_style_sheets_and_scripts_of_a_theme_and_never_replaces_them(file: Path) -> None:
+    assert not re.search(r"{%-? block (styles|scripts) -?%}(?!{{ super\(\) }})", code(file))

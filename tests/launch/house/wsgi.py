@@ -34,7 +34,8 @@ def environment(name: str) -> str:
 @app.cli.command()
 def upgrade() -> None:
     if os.environ.get("BROKEN") == "upgrade":
-        sys.exit("the database is of a later version")
+        # As SQLAlchemy says it: the reason, then where to read more.
+        sys.exit("the database is of a later version\n(Background on this error at: https://sqlalche.me/e/21/e3q8)")
     with (DATA / "kept").open("a", encoding="ascii") as file:
         file.write("upgraded\n")
 

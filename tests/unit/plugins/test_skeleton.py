@@ -23,7 +23,7 @@ def test_a_new_plug_in_passes_the_tests_that_it_comes_with(tmp_path: Path, redis
     ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=90, check=False)
 
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-1000:]
-    assert "3 passed" in ended.stdout
+    assert "4 passed" in ended.stdout
 
 
 def test_nothing_that_is_there_is_written_over(tmp_path: Path) -> None:
