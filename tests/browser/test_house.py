@@ -73,10 +73,11 @@ def test_a_mail_goes_the_whole_way_and_the_report_shows_each_step(page: Page, ru
 
 
 def _mail(page: Page, run: Run, number: int) -> None:
-    """Open the mail that is ``number`` from the top, and wait until it is shown."""
+    """Open the mail that is ``number`` from the top, and wait until it is shown with its pixel."""
     page.goto(_base(run) + "/admin/test-mailbox/")
     assert page.locator(".lm-mail").count() == 12
-    page.locator(".lm-mail").nth(number).click()
+    with page.expect_response(lambda answer: "/t/o/" in answer.url):
+        page.locator(".lm-mail").nth(number).click()
     expect(page.locator(".lm-mail-open iframe")).to_be_visible()
 
 
