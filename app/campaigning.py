@@ -17,6 +17,7 @@ from app.db import utcnow
 from app.delivery import lifecycle
 from app.delivery.lifecycle import TestRecipient
 from app.delivery.models import Sending
+from app.delivery.notices import queue_notice
 from app.house import House
 from app.jobs import FREEZE, SEND, SEND_TEST
 from app.plugins.calls import campaign_problems
@@ -45,7 +46,7 @@ def view_of(campaign: Campaign) -> CampaignView:
 def _limits(session: Session, campaign: Campaign) -> list[Finding]:
     owner = session.get(User, campaign.user_id)
     limits = owner.group.limits if owner else {}
-    recent = (Sending.kind == "campaign", Sending.created_at > utcnow() - A_MONTH)
+    recent = (Sending.user_id == campaign.user_id, Sending.kind == "campaign", Sending.created_at > utcnow() - A_MONTH)
     found = []
     if (most := limits.get("campaigns_per_month")) is not None:
         sent = session.scalar(sa.select(sa.func.count()).select_from(Sending).where(*recent)) or 0
@@ -79,8 +80,30 @@ def send_or_schedule(house: House, session: Session, campaign: Campaign, at: dat
     scheduled = session.execute(sa.update(Campaign).where(Campaign.id == campaign.id, Campaign.state.in_(lifecycle.STARTABLE))
                                 .values(state="scheduled", send_at=at, time_zone=zone).execution_options(synchronize_session=False))
     session.refresh(campaign)
+    if not scheduled.rowcount:  # type: ignore[attr-defined]
+        return False
     _note(session, by, "campaign.scheduled", campaign)
-    return bool(scheduled.rowcount)  # type: ignore[attr-defined]
+    return True
+
+
+def start_due(house: House, session: Session, campaign: Campaign) -> bool:
+    """Start a campaign whose time has come. Where something keeps it from going by now, it is a draft again, and its author gets a mail."""
+    if found := problems(house, session, campaign):
+        if unschedule(house, session, campaign, by="schedule"):
+            _tell_author(session, campaign, found)
+        return False
+    sending = lifecycle.start_campaign_sending(house, session, campaign, only_if_due=True)
+    if sending is None:
+        return False
+    house.jobs.after_commit(session, FREEZE, sending=sending.id)
+    return True
+
+
+def _tell_author(session: Session, campaign: Campaign, found: list[Finding]) -> None:
+    owner = session.get_one(User, campaign.user_id)
+    reasons = "\n".join(f"- {finding.title} {finding.text}".rstrip() for finding in found)
+    queue_notice(session, owner.email, f"“{campaign.name}” was not sent",
+                 f"The time of the campaign “{campaign.name}” came, and it could not go:\n\n{reasons}\n\nIt is a draft again. Mend it, then send it anew.\n")
 
 
 def unschedule(_house: House, session: Session, campaign: Campaign, *, by: str) -> bool:
@@ -124,8 +147,6 @@ def send_test(house: House, session: Session, campaign: Campaign, addresses: lis
     sending = lifecycle.start_test_sending(house, session, campaign, people)
     _note(session, by, "campaign.tested", campaign)
     house.jobs.after_commit(session, SEND_TEST, sending=sending.id)
-
-
 
 
 def _note(session: Session, by: str, act: str, campaign: Campaign) -> None:

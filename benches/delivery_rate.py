@@ -16,11 +16,8 @@ from pathlib import Path
 
 from app.config import Config
 from app.db import Base
-from app.delivery import engine, lifecycle
-from app.delivery.doors import Doors
-from app.delivery.freeze import freeze_chunk
+from app.delivery import lifecycle
 from app.delivery.ledger import Counts, counts_of
-from app.delivery.prepare import prepare
 from app.house import House
 from launch.ports import free_port
 from tests.factories import sending as factory
@@ -85,11 +82,8 @@ def measure(name: str, recipients: int, connections: int) -> Figures:
         sending_id = _start(house, port, recipients, connections)
         freeze_s = _freeze(house, sending_id)
         cpu, began = _cpu(), time.monotonic()
-        doors = Doors(house.secrets, "mail.example.com")
-        while engine.send(house, doors, sending_id):
-            continue
+        factory.send_whole(house, sending_id)
         send_s, used = time.monotonic() - began, _cpu() - cpu
-        doors.close()
         with house.engine.connect() as connection:
             counts = counts_of(connection, sending_id)
         house.engine.dispose()
@@ -111,9 +105,7 @@ def _start(house: House, port: int, recipients: int, connections: int) -> int:
 
 def _freeze(house: House, sending_id: int) -> float:
     began = time.monotonic()
-    prepare(house.engine, sending_id, house.plugins.snapshot(house.engine))
-    while not freeze_chunk(house.engine, sending_id):
-        continue
+    factory.freeze_whole(house, sending_id)
     return time.monotonic() - began
 
 

@@ -30,11 +30,8 @@ from app.accounts.passwords import hash_password
 from app.campaigns.models import Campaign
 from app.config import Config
 from app.db import Base, table_of, utcnow
-from app.delivery import engine, lifecycle
-from app.delivery.doors import Doors
-from app.delivery.freeze import freeze_chunk
+from app.delivery import lifecycle
 from app.delivery.models import Link, Recipient, Sending, SendingMinute, TrackingEvent
-from app.delivery.prepare import prepare
 from app.house import House
 from benches.delivery_rate import HTML, PLAIN, databases, smtp_sink
 from launch.options import ROOT
@@ -127,13 +124,8 @@ def _send(house: House, session: Session, campaign: Campaign) -> None:
     sending = lifecycle.start_campaign_sending(house, session, campaign)
     session.commit()
     assert sending is not None
-    prepare(house.engine, sending.id, house.plugins.snapshot(house.engine))
-    while not freeze_chunk(house.engine, sending.id):
-        continue
-    doors = Doors(house.secrets, "mail.example.com")
-    while engine.send(house, doors, sending.id):
-        continue
-    doors.close()
+    factory.freeze_whole(house, sending.id)
+    factory.send_whole(house, sending.id)
 
 
 def _happen(session: Session, people: int) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
+from app import campaigning
 from app.audience.imports.running import due_imports
 from app.campaigns.models import Campaign
 from app.db import EVERY_TENANT, reading, scoped_to
 from app.delivery import notices
 from app.delivery.due import due_campaigns, due_sendings, freezing_sendings
 from app.delivery.journal import JournalDirectory
-from app.delivery.lifecycle import start_campaign_sending
 from app.delivery.policies import policy_of
 from app.delivery.reconcile import reconcile
 from app.delivery.slots import recover_orphans
@@ -28,13 +28,12 @@ Task = Callable[[House], None]
 
 
 def start_due_campaigns(house: House) -> None:
-    """Start each scheduled campaign whose time has come; of two processes that try, one wins."""
+    """Start each scheduled campaign whose time has come, if nothing keeps it from going; of two processes that try, one wins."""
     for campaign_id in due_campaigns(house.engine):
         with scoped_to(EVERY_TENANT), Session(house.engine) as session:
             campaign = session.get(Campaign, campaign_id)
-            started = campaign and start_campaign_sending(house, session, campaign, only_if_due=True)
-            if started:
-                house.jobs.after_commit(session, FREEZE, sending=started.id)
+            if campaign:
+                campaigning.start_due(house, session, campaign)
             session.commit()
 
 

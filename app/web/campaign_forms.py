@@ -110,7 +110,7 @@ class SendForm(FlaskForm):
 
     def validate_time_zone(self, field: Field) -> None:
         """A moment that is over, or that the clocks leave out, cannot be kept."""
-        if self.send_at.data is None:
+        if self.send_at.data is None or field.errors:
             return
         local = self.send_at.data.replace(tzinfo=ZoneInfo(field.data))
         if local.astimezone(UTC).astimezone(ZoneInfo(field.data)).replace(tzinfo=None) != self.send_at.data:

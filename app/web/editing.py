@@ -7,11 +7,12 @@ from typing import Any
 
 from flask_babel import gettext as _
 
+from app.audience import fields
 from app.audience.models import Subscriber
 from app.campaigns import writing
 from app.campaigns.findings import findings_of
 from app.campaigns.models import Campaign
-from app.campaigns.personalisation import KNOWN_TAGS
+from app.campaigns.personalisation import KNOWN_TAGS, KnownTag
 from app.db import db
 from app.delivery import preview
 from app.plugins.calls import campaign_options, merge_tags, sending_costs
@@ -25,8 +26,14 @@ FIVE_MINUTES_S = 300
 
 def editor_context(campaign: Campaign, form: CampaignForm) -> dict[str, Any]:
     """Return what the editor shows beside its form."""
-    return {"campaign": campaign, "form": form, "tags": [*KNOWN_TAGS, *merge_tags(plugins())], "findings": findings_of(db.session(), campaign),
+    return {"campaign": campaign, "form": form, "tags": [*KNOWN_TAGS, *_own_tags()], "findings": findings_of(db.session(), campaign),
             "options": option_forms.forms_for(campaign), "audience": sum(found.active_count for found in campaign.lists)}
+
+
+def _own_tags() -> list[KnownTag]:
+    """Return the tags of the account's custom fields and of plug-ins."""
+    own = [KnownTag(f"Subscriber:{field.alias}", field.name, "Subscriber") for field in fields.all_fields(db.session())]
+    return own + [KnownTag(tag.name, tag.label, "From plug-ins", tag.sample) for tag in merge_tags(plugins())]
 
 
 def save_form(form: CampaignForm, campaign: Campaign) -> tuple[int, dict[str, Any]]:

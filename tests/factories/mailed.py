@@ -13,11 +13,8 @@ from werkzeug.test import Client, TestResponse
 
 from app.audience.models import ConsentEvent, Subscriber, SubscriberList
 from app.db import Base
-from app.delivery import engine, lifecycle
-from app.delivery.doors import Doors
-from app.delivery.freeze import freeze_chunk
+from app.delivery import lifecycle
 from app.delivery.models import Recipient, Sending
-from app.delivery.prepare import prepare
 from app.house import House
 from app.tracking.drain import drain
 from app.whole import Whole
@@ -45,17 +42,11 @@ class Mailed:
             session.commit()
             assert sending is not None
             self.user_id, self.list_id, self.campaign_id, self.sending_id = user.id, found.id, campaign.id, sending.id
-        prepare(self.house.engine, self.sending_id, self.house.plugins.snapshot(self.house.engine))
-        while not freeze_chunk(self.house.engine, self.sending_id):
-            continue
+        factory.freeze_whole(self.house, self.sending_id)
 
     def go_out(self) -> None:
         """Send what is to be sent."""
-        doors = Doors(self.house.secrets, "lettermill.localhost")
-        with factory.every_tenant():
-            while engine.send(self.house, doors, self.sending_id):
-                continue
-        doors.close()
+        factory.send_whole(self.house, self.sending_id)
 
     def mail(self, address: str) -> EmailMessage:
         """Return the mail that an address got, which must be one."""

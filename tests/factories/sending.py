@@ -16,7 +16,11 @@ from app.audience.models import Subscriber, SubscriberList
 from app.campaigns.models import Campaign
 from app.config import Config
 from app.db import EVERY_TENANT, make_engine, scoped_to
+from app.delivery import engine
+from app.delivery.doors import Doors
+from app.delivery.freeze import freeze_chunk
 from app.delivery.models import DeliveryServer
+from app.delivery.prepare import prepare
 from app.house import House
 from app.jobs import Jobs
 from app.mail.tokens import TokenKeys
@@ -82,6 +86,22 @@ def make_server(session: Session, port: int, **values: object) -> DeliveryServer
     session.add(server)
     session.flush()
     return server
+
+
+def freeze_whole(house: House, sending_id: int) -> None:
+    """Prepare a sending and write down everybody who gets it."""
+    prepare(house.engine, sending_id, house.plugins.snapshot(house.engine))
+    while not freeze_chunk(house.engine, sending_id):
+        continue
+
+
+def send_whole(house: House, sending_id: int) -> None:
+    """Send what is frozen, until nothing is left to do now."""
+    doors = Doors(house.secrets, "lettermill.localhost")
+    with every_tenant():
+        while engine.send(house, doors, sending_id):
+            continue
+    doors.close()
 
 
 def addresses(number: int, domain: str = "example.org") -> list[str]:
