@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -12,6 +13,8 @@ from app.accounts import links, throttle
 from app.accounts.models import Administrator, LoginSession, User
 from app.accounts.passwords import hash_password, is_right
 from app.db import utcnow
+
+RESET_EVERY = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,14 @@ def sign_in(session: Session, engine: Engine, name: str, password: str, address:
 
 
 def reset_link(session: Session, name: str) -> tuple[Administrator | User, str] | None:
-    """Return the person and the secret of a new reset link, or None: the page says the same either way."""
+    """Return the person and the secret of a new reset link, or None: the page says the same either way.
+
+    A person gets one such mail in two minutes at most, so that nobody can fill a mailbox with them.
+    """
     person = find(session, name)
-    return (person, links.make(session, links.RESET, person)) if person and person.enabled else None
+    if person is None or not person.enabled or links.made_lately(session, links.RESET, person, RESET_EVERY):
+        return None
+    return person, links.make(session, links.RESET, person)
 
 
 def set_password(session: Session, person: Administrator | User, password: str) -> None:

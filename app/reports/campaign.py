@@ -146,9 +146,11 @@ class Missed:
 
 
 def missed(session: Session, sending: Sending) -> list[Missed]:
-    """Return who did not get it, and why, grouped; read by the ledger's own index for settled sendings and small groups."""
-    rows = session.execute(sa.select(Recipient.state, Recipient.reason, sa.func.count()).where(
-        Recipient.sending_id == sending.id, Recipient.state.in_([State.FAILED, State.SKIPPED, State.IN_DOUBT]))
+    """Return who did not get it, and why, grouped; only batches that count such people are looked through."""
+    has_some = sa.select(Batch.first, Batch.last).where(Batch.sending_id == sending.id, Batch.failed + Batch.skipped + Batch.in_doubt > 0).subquery()
+    rows = session.execute(sa.select(Recipient.state, Recipient.reason, sa.func.count()).select_from(has_some).join(
+        Recipient, sa.and_(Recipient.sending_id == sending.id, Recipient.position.between(has_some.c.first, has_some.c.last),
+                           Recipient.state.in_([State.FAILED, State.SKIPPED, State.IN_DOUBT])))
         .group_by(Recipient.state, Recipient.reason).order_by(sa.func.count().desc()))
     return [Missed(State(state).name.lower(), reason, count) for state, reason, count in rows]
 

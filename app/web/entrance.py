@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,10 +20,13 @@ from app.web import actor
 from app.web.emails import queue_email
 from app.web.house import absolute_url, forget_settings, house
 
+# One slash, and no sign that a browser drops or turns around: "/<tab>/host" would lead to another house.
+_OF_OURS = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+
 
 def landing(wanted: str = "") -> str:
     """Return where somebody goes after signing in: where they wanted to be, if that is a path of ours, else their dashboard."""
-    if wanted.startswith("/") and not wanted.startswith(("//", "/\\")):
+    if _OF_OURS.fullmatch(wanted):
         return wanted
     return url_for("admin.dashboard" if isinstance(actor.person(), Administrator) else "user.dashboard")
 

@@ -56,14 +56,19 @@ def _look(walk: Walk, browser: Browser, width: int, colours: str, *, with_axe: b
     for who in sorted({address.cookie for address in walk.pages}):
         with stay_here(browser, viewport={"width": width, "height": 900}, color_scheme=colours) as context:
             _sign_in(context, walk, who)
-            page = context.new_page()
-            page.on("console", lambda message: found.append(f"{page.url} says {message.text}") if message.type in ("error", "warning") else None)
-            page.on("pageerror", lambda error: found.append(f"{page.url} fails: {error}"))
+            page = _listened_to(context, found)
             for address in (one for one in walk.pages if one.cookie == who):
                 page.goto(walk.site.url + address.path)
                 found += _findings(page, address) if with_axe else []
                 found += _too_wide(page, address, width)
     return found
+
+
+def _listened_to(context: BrowserContext, found: list[str]) -> Page:
+    page = context.new_page()
+    page.on("console", lambda message: found.append(f"{page.url} says {message.text}") if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: found.append(f"{page.url} fails: {error}"))
+    return page
 
 
 def _sign_in(context: BrowserContext, walk: Walk, who: str) -> None:
@@ -86,7 +91,7 @@ def _too_wide(page: Page, address: Address, width: int) -> list[str]:
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_axe_finds_nothing_grave_on_any_page(walk: Walk, browser: Browser, colours: str) -> None:
     found = _look(walk, browser, 1400, colours, with_axe=True)
-    print(f"{len(walk.pages)} pages, {colours}: {len(found)} findings")
+    print(f"{len(walk.pages)} pages, {colours}: {len(found)} findings")  # noqa: T201 - the figure is asked for
     assert found == []
 
 
