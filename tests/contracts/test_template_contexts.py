@@ -109,7 +109,7 @@ def _crawl(inhabited: Inhabited, seen: dict[str, Seen]) -> None:
         inhabited.put_back()
     for path in ("/nothing/here", "/reset/nothing"):
         inhabited.knock("GET", path, cookie="super")
-    inhabited.knock("POST", "/forgotten", data={"name": "ada"})
+    inhabited.knock("POST", "/forgotten", data={"name": "sub"})
     person = {"first_name": "Root", "last_name": "Root", "email": "new@house.test", "username": "super", "time_zone": "UTC", "language": "en",
               "password": PASSWORD}
     inhabited.knock("POST", "/admin/settings/admin-account/", cookie="super", data=person)
