@@ -123,9 +123,12 @@ _CHECKS: dict[str, Any] = {
 def save(session: Session, secrets: SecretBox, server: DeliveryServer, values: Mapping[str, Any], *, password: str | None = None,
          dkim_key: str | None = None) -> None:
     """Store values that ``problems`` found nothing wrong with; None keeps a secret, the empty text removes it. Senders notice by the revision."""
+    record_name = (server.dkim_selector, server.dkim_domain)
     for name, value in values.items():
         if name in {*TEXTS, *SWITCHES, *NUMBERS, *LIMITS}:
             setattr(server, name, value.strip() if isinstance(value, str) else value)
+    if (server.dkim_selector, server.dkim_domain) != record_name:
+        server.dns_seen_at = None
     if password is not None:
         server.password_sealed = secrets.seal(password)
     if dkim_key is not None:
