@@ -124,6 +124,17 @@ def test_domains_of_a_server_stand_in_its_mails_and_only_when_set(desk: ServerDe
     assert sink.taken[0].mfrom == "back@bounces.example.com"
 
 
+def test_an_international_domain_is_used_as_dns_knows_it(desk: ServerDesk, sink: Sink) -> None:  # noqa: F811
+    number = desk.add(sink.port)
+    desk.post(f"{number}/domains", {"link_domain": "links.müller.example", "open_domain": "see.müller.example", "mfrom": "zurück.example",
+                                    "enforced_from": "shop@müller.example"})
+    mail = _sent(desk, sink, "first").mail(ANNA)
+    body = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    assert ("http://links.xn--mller-kva.example/t/c/" in body, "http://see.xn--mller-kva.example/t/o/" in body) == (True, True)
+    assert str(mail["From"]) == "Example <shop@xn--mller-kva.example>"
+    assert sink.taken[0].mfrom.endswith("@xn--zurck-mva.example")
+
+
 @pytest.mark.parametrize(("domain", "is_proven"), [("lists.example.org", True), ("other.example.org", False)])
 def test_a_lists_sender_is_used_where_it_is_proven(desk: ServerDesk, sink: Sink, domain: str, is_proven: bool) -> None:  # noqa: F811
     number = desk.add(sink.port)
