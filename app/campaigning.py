@@ -142,7 +142,7 @@ def cancel(house: House, session: Session, campaign: Campaign, *, by: str) -> bo
 
 
 def send_test(house: House, session: Session, campaign: Campaign, addresses: list[str], *, by: str) -> None:
-    """Send the campaign as it is saved to a few addresses, with the first subscriber's values in it."""
+    """Send the campaign as it is saved to a few addresses, with the values of somebody made up in it."""
     people = [TestRecipient(email=address, first_name="Anna", last_name="Karlsson") for address in addresses]
     sending = lifecycle.start_test_sending(house, session, campaign, people)
     _note(session, by, "campaign.tested", campaign)

@@ -100,6 +100,8 @@ def _url(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "").rstrip("/")
     if value and not value.startswith(("http://", "https://")):
         raise ConfigError(f"{name} must be a whole address, such as https://mail.example.com")
+    if not value.isascii():
+        raise ConfigError(f"{name} must be in ASCII: write an international name as DNS has it, beginning with xn--")
     return value
 
 

@@ -23,6 +23,7 @@ from app.web import actor, identity, logs
 from app.web.errors import init_errors
 from app.web.headers import init_headers
 from app.web.i18n import init_i18n
+from app.web.numbers import init_numbers
 from app.web.plugin_rooms import guard_plugin_rooms
 from app.web.policy import init_policy, require_policies
 from app.web.sessions import init_sessions
@@ -36,6 +37,7 @@ def build(config: Config | None = None) -> Flask:
     app = Flask(__name__)
     house = build_house(app, config)
     logs.init_logs(app, config)
+    init_numbers(app)
     init_i18n(app, identity.locale, lambda: str(actor.reader_zone()))
     init_theme(app, config.themes, house.plugins.template_folders)
     init_headers(app)

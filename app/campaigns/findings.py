@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.audience.models import Subscriber
+from app.audience.models import CustomField, Subscriber
 from app.campaigns.models import Campaign
+from app.campaigns.personalisation import known_names, unknown_tags
 from app.mail.address import AddressError, parse_address
+from app.mail.links import addresses
 
 # Gmail cuts a mail's HTML at 102 KB and hides the rest, the way out included.
 CUT_AT = 102 * 1024
 LOOKED_AT = 1000
+# How many of the same fault are named.
+SAID = 3
 UNSUBSCRIBE = "%Link:Unsubscribe%"
 _FIRST_NAME = re.compile(r"%Subscriber:FirstName%")
 _IMAGE = re.compile(r"<img\b[^>]*>", re.I)
+# Whole addresses, mail, telephones, places in the mail itself, and merge tags.
+_LEADS_ON = re.compile(r"(?:https?://[^/\s]|mailto:.|tel:.|sms:.|#|%[A-Za-z])", re.I)
 _ALT = re.compile(r"\balt\s*=", re.I)
 
 
@@ -31,9 +37,9 @@ class Finding:
     text: str = ""
 
 
-def findings_of(session: Session, campaign: Campaign) -> list[Finding]:
-    """Look at everything; what is bad comes first."""
-    found = [*_envelope(campaign), *_content(campaign), *_people(session, campaign)]
+def findings_of(session: Session, campaign: Campaign, more_tags: Collection[str] = ()) -> list[Finding]:
+    """Look at everything; what is bad comes first. ``more_tags``: the names of plug-ins' merge tags."""
+    found = [*_envelope(campaign), *_content(campaign), *_tags(session, campaign, more_tags), *_links(campaign), *_people(session, campaign)]
     return sorted(found, key=lambda finding: ("bad", "warn", "ok").index(finding.tone))
 
 
@@ -62,6 +68,21 @@ def _content(campaign: Campaign) -> Iterator[Finding]:
     bare = [tag for tag in _IMAGE.findall(campaign.html) if not _ALT.search(tag)]
     if bare:
         yield Finding("warn", f"{len(bare)} pictures have no words", "Give each an alt text: many readers see the words first, some hear them only.")
+
+
+def _tags(session: Session, campaign: Campaign, more: Collection[str]) -> Iterator[Finding]:
+    own = session.scalars(sa.select(CustomField.alias).where(CustomField.user_id == campaign.user_id)).all()
+    texts = "\n".join((campaign.subject, campaign.preheader, campaign.from_name, campaign.html, campaign.plain))
+    if unknown := unknown_tags(texts, known_names(own, more)):
+        said = ", ".join(unknown[:SAID])
+        yield Finding("warn", f"{len(unknown)} merge tags are not known", f"{said}: readers would see it as it stands. Choose the tag from the list.")
+
+
+def _links(campaign: Campaign) -> Iterator[Finding]:
+    nowhere = [address for address in addresses(campaign.html) if not _LEADS_ON.match(address)]
+    if nowhere:
+        said = ", ".join(f"“{address[:80]}”" for address in nowhere[:SAID])
+        yield Finding("warn", f"{len(nowhere)} links lead nowhere", f"{said}: in a mailbox only a whole address works. Begin it with https://")
 
 
 def _people(session: Session, campaign: Campaign) -> Iterator[Finding]:

@@ -117,6 +117,11 @@ def parse(text: str, *, kind: Kind, names: Collection[str] | None = None, consta
     return _joined([*pieces, text[done:]])
 
 
+def unknown_tags(text: str, names: Collection[str]) -> list[str]:
+    """Return what is written like a tag and is none, each once: readers would see it as it stands."""
+    return list(dict.fromkeys(found[0] for found in _TAG.finditer(text) if found[1] not in names))
+
+
 def _piece(name: str, stand_in: str | None, kind: Kind, constants: Mapping[str, str]) -> str | Slot:
     name = _ALIASES.get(name, name)
     if name in constants:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.db import reading, utcnow
 from app.delivery.again import write_again
 from app.delivery.clock import db_now
-from app.delivery.doors import smtp_server
+from app.delivery.doors import signer_of, smtp_server
 from app.delivery.models import Notice
 from app.delivery.retries import RetrySchedule
 from app.delivery.routing import route
@@ -29,6 +29,7 @@ from app.delivery.urls import base_host
 from app.mail.address import AddressError, parse_address
 from app.mail.headers import HeaderError
 from app.settings.sections.email_addresses import EmailAddresses
+from app.settings.sections.email_delivery import EmailDelivery
 from app.settings.sections.product import ProductSettings
 from app.settings.store import Settings
 
@@ -82,9 +83,10 @@ def send_waiting(house: House) -> int:
 
 
 def server_mail(house: House, server: Any, settings: Settings) -> ServerMail:
-    """Return a delivery server as Flask-Mail sees one."""
+    """Return a delivery server as Flask-Mail sees one; what goes through it is signed with its key."""
     helo = base_host(base_url(house, settings))
-    return ServerMail(lambda: SmtpTransport(smtp_server(server, house.secrets, helo)), settings.get(EmailAddresses).sender_email)
+    return ServerMail(lambda: SmtpTransport(smtp_server(server, house.secrets, helo)), settings.get(EmailAddresses).sender_email,
+                      signer_of(server, house.secrets))
 
 
 def _send_one(house: House, line: Any, settings: Settings, notice_id: int) -> None:
@@ -92,7 +94,7 @@ def _send_one(house: House, line: Any, settings: Settings, notice_id: int) -> No
     if notice is None:
         return
     try:
-        line.send(_message(notice, settings))
+        line.send(own_message(settings, notice.recipient, notice.subject, notice.plain, notice.html))
     except DeliveryFailed as failed:
         _failed(house.engine, notice, failed)
     except (AddressError, HeaderError) as error:
@@ -108,11 +110,12 @@ def _claim(connection: Connection, notice_id: int) -> Any:
     return connection.execute(sa.select(NOTICES).where(NOTICES.c.id == notice_id)).one() if taken.rowcount else None
 
 
-def _message(notice: Any, settings: Settings) -> Message:
-    own = settings.get(EmailAddresses)
+def own_message(settings: Settings, to: str, subject: str, plain: str, html: str = "") -> Message:
+    """Return a mail of the platform itself: from the system sender, with the headers that all outgoing mail carries."""
+    own, x_mailer = settings.get(EmailAddresses), settings.get(EmailDelivery).x_mailer
     sender = (own.sender_name or settings.get(ProductSettings).name, own.sender_email)
-    return Message(subject=notice.subject, recipients=[notice.recipient], body=notice.plain, html=notice.html or None, sender=sender,
-                   extra_headers={"Auto-Submitted": "auto-generated"})
+    headers = {"Auto-Submitted": "auto-generated"} | ({"X-Mailer": x_mailer} if x_mailer else {})
+    return Message(subject=subject, recipients=[to], body=plain, html=html or None, sender=sender, extra_headers=headers)
 
 
 def _failed(engine: Engine, notice: Any, failed: DeliveryFailed) -> None:

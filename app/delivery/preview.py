@@ -55,9 +55,9 @@ def as_seen_by(session: Session, campaign: Campaign, subscriber: Subscriber | No
     def shown(text: str, kind: Kind) -> str:
         return fill(parse(text, kind=kind, names=names, constants={}), person)
 
-    return Seen(sender=f"{campaign.from_name} <{campaign.from_email}>" if campaign.from_name else campaign.from_email,
-                subject=shown(campaign.subject, "text"), preheader=shown(campaign.preheader, "text"), html=shown(campaign.html, "html"),
-                plain=shown(campaign.plain, "text"))
+    name = shown(campaign.from_name, "text")
+    return Seen(sender=f"{name} <{campaign.from_email}>" if name else campaign.from_email, subject=shown(campaign.subject, "text"),
+                preheader=shown(campaign.preheader, "text"), html=shown(campaign.html, "html"), plain=shown(campaign.plain, "text"))
 
 
 def _person(session: Session, content: Mapping[str, Any], subscriber: Subscriber | None) -> Person:

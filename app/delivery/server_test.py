@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flask_mail import Message
-
 from app.delivery.doors import smtp_server
-from app.delivery.transports.flask_mail import DeliveryFailed, ServerMail
-from app.delivery.transports.smtp import SmtpTransport
+from app.delivery.notices import own_message, server_mail
+from app.delivery.transports.flask_mail import DeliveryFailed
 from app.delivery.transports.smtp_check import check_server
 from app.delivery.trips import base_url
 from app.delivery.urls import base_host
 from app.egress import EgressRefused, resolve
-from app.settings.sections.email_addresses import EmailAddresses
-from app.settings.sections.product import ProductSettings
 
 if TYPE_CHECKING:
     from app.house import House
 
-PASSED, FAILED, LEFT_OUT = "PASSED", "FAILED", "LEFT OUT"
+PASSED, FAILED = "PASSED", "FAILED"
 _PHASES = (("connect", "Connect and greeting"), ("hello", "EHLO"), ("starttls", "STARTTLS and certificate"), ("auth", "Sign in"))
 
 
@@ -59,12 +55,11 @@ def test_server(house: House, server: Any, address: str) -> Tested:
         return Tested([Step("Resolve the host", FAILED, str(refused))], ())
     steps = [Step("Resolve the host", PASSED, endpoint.address)]
     helo = base_host(base_url(house, house.settings.load()))
-    wanted = smtp_server(server, house.secrets, helo)
-    checked = check_server(wanted)
+    checked = check_server(smtp_server(server, house.secrets, helo))
     steps += _phases(server, checked.failed_at, checked.why)
     if checked.failed_at is not None:
         return Tested(steps, checked.transcript)
-    return Tested([*steps, _mail(house, wanted, server, address)], checked.transcript)
+    return Tested([*steps, _mail(house, server, address)], checked.transcript)
 
 
 test_server.__test__ = False  # type: ignore[attr-defined]
@@ -81,13 +76,11 @@ def _phases(server: Any, failed_at: str | None, why: str) -> list[Step]:
     return steps if failed_at is None else [*steps, Step("SMTP", FAILED, why)]
 
 
-def _mail(house: House, wanted: Any, server: Any, address: str) -> Step:
+def _mail(house: House, server: Any, address: str) -> Step:
     settings = house.settings.load()
-    sender, product = settings.get(EmailAddresses).sender_email, settings.get(ProductSettings).name
-    message = Message(subject=f"Test of {server.name}", recipients=[address], sender=(product, sender),
-                      body=f"This mail went through the delivery server “{server.name}”.\n\nIt works.\n")
+    message = own_message(settings, address, f"Test of {server.name}", f"This mail went through the delivery server “{server.name}”.\n\nIt works.\n")
     try:
-        ServerMail(lambda: SmtpTransport(wanted), sender).send(message)
+        server_mail(house, server, settings).send(message)
     except DeliveryFailed as failed:
         return Step("A real mail", FAILED, str(failed))
     return Step("A real mail", PASSED, f"The server took it for {address}.")

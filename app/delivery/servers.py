@@ -23,6 +23,7 @@ TEST_MAILBOX = "Test mailbox"
 NUMBERS = {"port": (1, 65535), "timeout_s": (1, 300), "connections": (1, 20)}
 LIMITS = ("messages_per_connection", "per_second", "per_minute", "per_hour", "per_day")
 TEXTS = ("name", "host", "security", "username", "link_domain", "open_domain", "mfrom", "enforced_from", "dkim_domain", "dkim_selector")
+DOMAINS = ("link_domain", "open_domain", "mfrom", "enforced_from", "dkim_domain")
 SWITCHES = ("verify_certificate", "internal", "list_sender_as_mfrom", "list_sender_as_from")
 SECURITIES = ("none", "starttls", "tls")
 _SELECTOR = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
@@ -123,9 +124,12 @@ _CHECKS: dict[str, Any] = {
 def save(session: Session, secrets: SecretBox, server: DeliveryServer, values: Mapping[str, Any], *, password: str | None = None,
          dkim_key: str | None = None) -> None:
     """Store values that ``problems`` found nothing wrong with; None keeps a secret, the empty text removes it. Senders notice by the revision."""
+    record_name = (server.dkim_selector, server.dkim_domain)
     for name, value in values.items():
         if name in {*TEXTS, *SWITCHES, *NUMBERS, *LIMITS}:
-            setattr(server, name, value.strip() if isinstance(value, str) else value)
+            setattr(server, name, _as_stored(name, value))
+    if (server.dkim_selector, server.dkim_domain) != record_name:
+        server.dns_seen_at = None
     if password is not None:
         server.password_sealed = secrets.seal(password)
     if dkim_key is not None:
@@ -135,6 +139,14 @@ def save(session: Session, secrets: SecretBox, server: DeliveryServer, values: M
         session.add(server)
     server.revision = (server.revision or 0) + 1
     session.flush()
+
+
+def _as_stored(name: str, value: Any) -> Any:
+    """Return a value as it is stored: an international domain in IDNA's ASCII, as DNS and envelopes take it."""
+    text = value.strip() if isinstance(value, str) else value
+    if name not in DOMAINS or not text or text.isascii():
+        return text
+    return str(parse_address(text)) if "@" in text else parse_domain(text)
 
 
 def _set_key(secrets: SecretBox, server: DeliveryServer, pem: str) -> None:

@@ -40,6 +40,12 @@ def split_links(html: str, first: int = 1) -> tuple[str | Link, ...]:
     return (*pieces, html[done:])
 
 
+def addresses(html: str) -> Iterator[str]:
+    """Yield what each ``href`` of ``<a>`` and ``<area>`` says, whatever that is."""
+    for start, end, _ in _addresses(html):
+        yield html_module.unescape(html[start:end]).strip()
+
+
 def _addresses(html: str) -> Iterator[tuple[int, int, int]]:
     """Yield where each href begins and ends, and the place behind its tag."""
     at = 0

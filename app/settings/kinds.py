@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from app.settings.rules import Rule
+from app.settings.rules import Rule, in_ascii
 
 Options = Sequence[tuple[str, str]]
 Choices = Options | Callable[[], Options]
@@ -62,6 +62,10 @@ class Kind:
 
 def _line(_spec: Spec, raw: object) -> str:
     return _as_typed(_spec, raw).strip()
+
+
+def _url(spec: Spec, raw: object) -> str:
+    return in_ascii(_line(spec, raw))
 
 
 def _colour(spec: Spec, raw: object) -> str:
@@ -124,7 +128,7 @@ KINDS: dict[str, Kind] = {
     "choice": _PLAIN,
     "host": _PLAIN,
     "email": Kind(holds=str, parse=_line, json={"type": "string", "format": "email"}),
-    "url": Kind(holds=str, parse=_line, json={"type": "string", "format": "uri"}),
+    "url": Kind(holds=str, parse=_url, json={"type": "string", "format": "uri"}),
     "domain": Kind(holds=str, parse=_line, json={"type": "string", "format": "hostname"}),
     "colour": Kind(holds=str, parse=_colour, json={"type": "string", "pattern": "^#[0-9a-f]{6}$"}),
     "long_text": Kind(holds=str, parse=_paragraphs),

@@ -12,12 +12,16 @@ from urllib.parse import urlsplit
 from app.mail.address import AddressError, parse_address, parse_domain
 
 Rule = Callable[[Any], str]
+# C0, DEL, C1, and Unicode's own line and paragraph ends.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ONE_LABEL = re.compile(r"(?!\d+$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 def single_line(value: str) -> str:
-    """A line feed in a value of one line would end a header or a row somewhere."""
-    return "Type one line only." if "\n" in value or "\r" in value else ""
+    """A line feed in a value of one line would end a header or a row somewhere; other control characters no mail and no page can show."""
+    if "\n" in value or "\r" in value:
+        return "Type one line only."
+    return "Type it without control characters." if _CONTROL.search(value) else ""
 
 
 def at_most(longest: int) -> Rule:
@@ -87,6 +91,16 @@ def _is_whole_url(value: str) -> bool:
     named = parts.hostname or ""
     is_plain = not (parts.query or parts.fragment or parts.username or parts.password or value.endswith(("/", "?", "#", "@", ":")))
     return parts.scheme in {"http", "https"} and port_is_right and is_plain and bool(named) and not host(named)
+
+
+def in_ascii(url: str) -> str:
+    """Return an address with its host in IDNA's ASCII, as DNS and the headers of mail take it; as it is where that cannot be."""
+    try:
+        parts = urlsplit(url)
+        name = parts.hostname or ""
+        return url if name.isascii() else parts._replace(netloc=parts.netloc.lower().replace(name, parse_domain(name))).geturl()
+    except ValueError:
+        return url
 
 
 def colour(value: str) -> str:

@@ -72,7 +72,8 @@ class CampaignForm(NewCampaignForm):
     @property
     def based_on(self) -> int:
         """The revision that the form was drawn from; 0, which is nobody's, for what is no number."""
-        return int(self.revision.data) if (self.revision.data or "").isdigit() else 0
+        text = self.revision.data or ""
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def form_of(campaign: Campaign, *, fresh: bool = False) -> CampaignForm:

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from app.audience import fields
 from app.audience.models import Subscriber
 from app.campaigns import writing
-from app.campaigns.findings import findings_of
+from app.campaigns.findings import Finding, findings_of
 from app.campaigns.models import Campaign
 from app.campaigns.personalisation import KNOWN_TAGS, KnownTag
 from app.db import db
@@ -26,8 +26,12 @@ FIVE_MINUTES_S = 300
 
 def editor_context(campaign: Campaign, form: CampaignForm) -> dict[str, Any]:
     """Return what the editor shows beside its form."""
-    return {"campaign": campaign, "form": form, "tags": [*KNOWN_TAGS, *_own_tags()], "findings": findings_of(db.session(), campaign),
+    return {"campaign": campaign, "form": form, "tags": [*KNOWN_TAGS, *_own_tags()], "findings": _findings(campaign),
             "options": option_forms.forms_for(campaign), "audience": sum(found.active_count for found in campaign.lists)}
+
+
+def _findings(campaign: Campaign) -> list[Finding]:
+    return findings_of(db.session(), campaign, [tag.name for tag in merge_tags(plugins())])
 
 
 def _own_tags() -> list[KnownTag]:
@@ -73,5 +77,5 @@ def _preview_url(campaign: Campaign, chosen: Subscriber | None) -> str:
 
 def send_context(campaign: Campaign) -> dict[str, Any]:
     """Return what the last page before sending says: how many, from whom, what plug-ins cost."""
-    return {"campaign": campaign, "findings": findings_of(db.session(), campaign), "audience": sum(found.active_count for found in campaign.lists),
+    return {"campaign": campaign, "findings": _findings(campaign), "audience": sum(found.active_count for found in campaign.lists),
             "costs": sending_costs(plugins()), "has_options": bool(campaign_options(plugins()))}

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 
 from app.db import db, utcnow
 from app.delivery import servers
-from app.delivery.models import Batch, DeliveryServer, Sending
+from app.delivery.models import DeliveryServer, ServerHour
 from app.web.frame import TabLink
 from app.web.house import house
 from app.web.settings_navigation import settings_context
@@ -19,7 +19,7 @@ from app.web.settings_navigation import settings_context
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """A server as its line shows it; ``sent`` today, by the sendings that named it or fell to it."""
+    """A server as its line shows it; ``sent``: how many mails it was given today, since midnight UTC."""
 
     server: DeliveryServer
     sent: int
@@ -28,10 +28,9 @@ class ServerRow:
 def server_rows() -> list[ServerRow]:
     """Return every server with what was sent through it today."""
     today = utcnow().replace(hour=0, minute=0, second=0, microsecond=0)
-    query = (sa.select(Sending.delivery_server_id, sa.func.coalesce(sa.func.sum(Batch.sent), 0)).join(Batch, Batch.sending_id == Sending.id)
-             .where(Sending.created_at >= today).group_by(Sending.delivery_server_id))
+    query = sa.select(ServerHour.server_id, sa.func.sum(ServerHour.mails)).where(ServerHour.hour >= today).group_by(ServerHour.server_id)
     sent = {key: int(number) for key, number in db.session.execute(query).all()}
-    return [ServerRow(server, sent.get(server.id, 0) + (sent.get(None, 0) if server.is_default else 0)) for server in servers.all_servers(db.session())]
+    return [ServerRow(server, sent.get(server.id, 0)) for server in servers.all_servers(db.session())]
 
 
 def context(server: DeliveryServer | None = None) -> dict[str, Any]:

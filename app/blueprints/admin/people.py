@@ -11,6 +11,7 @@ from app.db import db
 from app.settings.audit import record
 from app.web import actor
 from app.web.fragments import page_or_panel
+from app.web.numbers import asked_number
 from app.web.people_forms import UserForm, add_user, change_user
 from app.web.policy import ADMINISTRATOR, Room, policy
 
@@ -22,7 +23,7 @@ room = Room("users", __name__, url_prefix="/admin/users")
 def index() -> Response:
     """Show the users by number, fifty at a time."""
     words = request.args.get("q", "")
-    found = users.page_of_users(db.session(), request.args.get("after", 0, int), words)
+    found = users.page_of_users(db.session(), asked_number("after", 0), words)
     return page_or_panel("weefive/users/index.html", users=found[:users.PAGE], more=len(found) > users.PAGE, words=words)
 
 

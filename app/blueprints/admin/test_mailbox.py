@@ -12,6 +12,7 @@ from app.mailbox import mails
 from app.settings.audit import record
 from app.web import actor
 from app.web.fragments import page_or_panel
+from app.web.numbers import asked_number
 from app.web.policy import ADMINISTRATOR, Room, policy
 from app.web.test_mail import html_address, look_closely, mark_seen
 
@@ -33,7 +34,7 @@ def show(mail: TestMail) -> Response:
 
 
 def _show(mail: TestMail | None) -> Response:
-    words, before = request.args.get("q", ""), request.args.get("before", None, int)
+    words, before = request.args.get("q", ""), asked_number("before", 0)
     found = mails.page(db.session(), before, words)
     if mail is not None:
         mark_seen(mail)

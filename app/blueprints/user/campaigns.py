@@ -17,6 +17,7 @@ from app.web import actor
 from app.web.campaign_forms import NewCampaignForm
 from app.web.fragments import page_or_panel
 from app.web.house import house
+from app.web.numbers import asked_number
 from app.web.policy import ACCOUNT, Room, policy
 
 room = Room("campaigns", __name__, url_prefix="/user/campaigns")
@@ -27,7 +28,7 @@ room = Room("campaigns", __name__, url_prefix="/user/campaigns")
 def index() -> Response:
     """Show the newest campaigns with how each is doing."""
     state = request.args.get("state", "")
-    found = writing.page_of_campaigns(db.session(), request.args.get("before", None, int), state)
+    found = writing.page_of_campaigns(db.session(), asked_number("before", 0), state)
     figures = figures_by_campaign(db.session(), found)
     shown = [(campaign, figures.get(campaign.id)) for campaign in found[:writing.PAGE]]
     return page_or_panel("weefive/campaigns/index.html", campaigns=shown, more=len(found) > writing.PAGE, state=state, form=NewCampaignForm())

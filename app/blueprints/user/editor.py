@@ -14,6 +14,7 @@ from app.web.campaign_forms import SendForm, TestSendForm, form_of
 from app.web.editing import editor_context, preview_context, save_form, send_context
 from app.web.fragments import page_or_panel
 from app.web.house import house
+from app.web.numbers import asked_number
 from app.web.policy import ACCOUNT, Room, policy
 
 room = Room("editor", __name__, url_prefix="/user/campaigns")
@@ -36,7 +37,7 @@ def edit(campaign: Campaign) -> Response:
 @policy(ACCOUNT, "campaigns", campaign=Campaign)
 def preview(campaign: Campaign) -> Response:
     """Show the campaign as one subscriber gets it."""
-    return page_or_panel("weefive/campaigns/preview.html", **preview_context(campaign, request.args.get("subscriber", 0, int)))
+    return page_or_panel("weefive/campaigns/preview.html", **preview_context(campaign, asked_number("subscriber", 0)))
 
 
 @room.post("/<int:campaign_id>/test")

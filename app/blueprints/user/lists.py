@@ -14,6 +14,7 @@ from app.db import db
 from app.web.audience_forms import ListForm
 from app.web.fragments import page_or_panel
 from app.web.house import house
+from app.web.numbers import asked_number
 from app.web.policy import ACCOUNT, Room, policy
 from app.web.shell import account
 
@@ -47,7 +48,7 @@ def new() -> Response:
 def show(list: SubscriberList) -> Response:
     """Show the people of a list, fifty at a time."""
     words, state = request.args.get("q", ""), request.args.get("state", "")
-    people = subscribers.page_of_subscribers(db.session(), list, request.args.get("after", 0, int), words, state)
+    people = subscribers.page_of_subscribers(db.session(), list, asked_number("after", 0), words, state)
     return page_or_panel("weefive/audience/list.html", found=list, people=people[:subscribers.PAGE], more=len(people) > subscribers.PAGE, words=words,
                          state=state)
 

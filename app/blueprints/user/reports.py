@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from app.campaigns.models import Campaign
 from app.web.fragments import page_or_panel, refresh_when_moved
+from app.web.numbers import asked_number
 from app.web.policy import ACCOUNT, Room, policy
 from app.web.report_pages import clicks_context, live_context, recipients_context, recipients_file
 
@@ -33,7 +34,7 @@ def clicks(campaign: Campaign) -> Response:
 def recipients(campaign: Campaign) -> Response:
     """Show recipient by recipient what became of the mail."""
     wanted = {name: request.args.get(name, "") for name in ("state", "reason")}
-    return page_or_panel("weefive/reports/recipients.html", **recipients_context(campaign, request.args.get("after", -1, int), **wanted))
+    return page_or_panel("weefive/reports/recipients.html", **recipients_context(campaign, asked_number("after", -1), **wanted))
 
 
 @room.get("/<int:campaign_id>/recipients.csv")

@@ -12,6 +12,7 @@ from app.db import db
 from app.web import actor
 from app.web.audience_forms import SuppressionForm
 from app.web.fragments import page_or_panel
+from app.web.numbers import asked_number
 from app.web.policy import ACCOUNT, Room, policy
 
 room = Room("suppression", __name__, url_prefix="/user/suppression")
@@ -27,7 +28,7 @@ def index() -> Response:
         db.session.commit()
         flash(ngettext("%(num)d line is suppressed from now on.", "%(num)d lines are suppressed from now on.", added), "ok")
         return redirect(url_for("suppression.index"))
-    found = suppression.page_of_suppressions(db.session(), account, request.args.get("before", None, int), words)
+    found = suppression.page_of_suppressions(db.session(), account, asked_number("before", 0), words)
     return page_or_panel("weefive/audience/suppression.html", status=422 if request.method == "POST" else 200, form=form, words=words,
                          found=found[:suppression.PAGE], more=len(found) > suppression.PAGE)
 

@@ -6,6 +6,7 @@ Stock Flask-Mail has no time-out, does not verify certificates and writes lines 
 from __future__ import annotations
 
 import email.charset
+import time
 from collections.abc import Callable
 from email.utils import formataddr, formatdate, getaddresses, make_msgid, parseaddr
 from types import TracebackType
@@ -17,6 +18,7 @@ from app.delivery.transports.smtp import SmtpServer, SmtpTransport
 from app.delivery.transports.transport import NoJournal, Transport
 from app.delivery.transports.wire import WireMessage
 from app.mail.address import Address, AddressError, parse_address
+from app.mail.dkim import DkimSigner
 from app.mail.headers import encode_text, mailbox, write_headers
 from app.mail.message import Attachment, Draft, build_message, compile_message
 
@@ -37,12 +39,12 @@ class DeliveryFailed(Exception):
 class ServerMail:
     """A delivery server as a Flask-Mail ``Mail``: it has ``connect``, ``send`` and ``send_message``."""
 
-    def __init__(self, open_transport: Callable[[], Transport], default_sender: str = "") -> None:
-        self._open, self.default_sender = open_transport, default_sender
+    def __init__(self, open_transport: Callable[[], Transport], default_sender: str = "", signer: DkimSigner | None = None) -> None:
+        self._open, self.default_sender, self._signer = open_transport, default_sender, signer
 
     def connect(self) -> Connection:
         """Return a connection for one or many messages, to be used with ``with``."""
-        return Connection(self._open(), self.default_sender)
+        return Connection(self._open(), self.default_sender, self._signer)
 
     def send(self, message: flask_mail.Message, envelope_from: Mailbox | None = None) -> None:
         """Send one message; raise DeliveryFailed."""
@@ -62,8 +64,8 @@ def delivery_server_mail(server: SmtpServer, default_sender: str = "") -> Server
 class Connection(flask_mail.Connection):
     """Flask-Mail's connection over our own client. It is kept from message to message, and closing it never raises."""
 
-    def __init__(self, transport: Transport, default_sender: str = "") -> None:
-        self._transport, self._default_sender = transport, default_sender
+    def __init__(self, transport: Transport, default_sender: str = "", signer: DkimSigner | None = None) -> None:
+        self._transport, self._default_sender, self._signer = transport, default_sender, signer
         self.num_emails = 0
 
     def __enter__(self) -> Connection:
@@ -84,7 +86,7 @@ class Connection(flask_mail.Connection):
         if message.has_bad_headers():
             raise flask_mail.BadHeaderError
         sender = _text(message.sender)
-        data, mfrom = wire_bytes(message, sender), str(_address(_text(envelope_from or sender)))
+        data, mfrom = self._signed(wire_bytes(message, sender)), str(_address(_text(envelope_from or sender)))
         recipients = sorted({str(_address(_text(recipient))) for recipient in message.send_to})
         wires = [WireMessage(number, mfrom, recipient, data) for number, recipient in enumerate(recipients)]
         outcomes = sorted(self._transport.deliver(wires, NoJournal()), key=lambda outcome: outcome.position)
@@ -93,6 +95,9 @@ class Connection(flask_mail.Connection):
             if outcome.state != "sent":
                 raise DeliveryFailed(recipients[outcome.position], outcome)
         flask_mail.email_dispatched.send(self, message=message)
+
+    def _signed(self, data: bytes) -> bytes:
+        return data if self._signer is None else self._signer.sign(data, int(time.time()))
 
 
 def wire_bytes(message: flask_mail.Message, sender: str) -> bytes:
