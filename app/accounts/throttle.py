@@ -18,13 +18,18 @@ _TABLE = table_of(LoginFailure)
 def wait_s(engine: Engine, name: str, address: str) -> int:
     """Return how many seconds this name or this address must wait before the next try; 0 for none."""
     with reading(), engine.connect() as connection:
-        waits = [_wait(connection, f"name:{name.lower()}", BY_NAME), _wait(connection, f"address:{address}", BY_ADDRESS)]
+        waits = [_wait(connection, _of_name(name), BY_NAME), _wait(connection, f"address:{address}", BY_ADDRESS)]
     return max(waits)
+
+
+def _of_name(name: str) -> str:
+    # Spelled as the search for the person reads it: a space more is no further set of tries.
+    return f"name:{name.strip().lower()}"[:300]
 
 
 def _wait(connection: sa.Connection, subject: str, allowed: int) -> int:
     since = utcnow() - WINDOW
-    times = connection.scalars(sa.select(_TABLE.c.at).where(_TABLE.c.subject == subject[:300], _TABLE.c.at > since)
+    times = connection.scalars(sa.select(_TABLE.c.at).where(_TABLE.c.subject == subject, _TABLE.c.at > since)
                                .order_by(_TABLE.c.at.desc()).limit(allowed)).all()
     if len(times) < allowed:
         return 0
@@ -34,14 +39,14 @@ def _wait(connection: sa.Connection, subject: str, allowed: int) -> int:
 def note_failure(engine: Engine, name: str, address: str) -> None:
     """Remember a refused try, in a transaction of its own: it counts even if the request fails later."""
     with writing(engine) as connection:
-        connection.execute(sa.insert(_TABLE), [{"subject": f"name:{name.lower()}"[:300], "at": utcnow()},
+        connection.execute(sa.insert(_TABLE), [{"subject": _of_name(name), "at": utcnow()},
                                                {"subject": f"address:{address}", "at": utcnow()}])
 
 
 def forget(engine: Engine, name: str) -> None:
     """Let a name that signed in start anew."""
     with writing(engine) as connection:
-        connection.execute(sa.delete(_TABLE).where(_TABLE.c.subject == f"name:{name.lower()}"[:300]))
+        connection.execute(sa.delete(_TABLE).where(_TABLE.c.subject == _of_name(name)))
 
 
 def sweep(engine: Engine) -> None:

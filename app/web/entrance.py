@@ -22,7 +22,8 @@ from app.web.house import absolute_url, forget_settings, house
 
 def landing(wanted: str = "") -> str:
     """Return where somebody goes after signing in: where they wanted to be, if that is a path of ours, else their dashboard."""
-    if wanted.startswith("/") and not wanted.startswith(("//", "/\\")):
+    # Browsers drop tabs and line ends from addresses: with one behind the first slash, the next slash would name a host.
+    if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable():
         return wanted
     return url_for("admin.dashboard" if isinstance(actor.person(), Administrator) else "user.dashboard")
 
