@@ -116,7 +116,7 @@ def test_an_unknown_name_waits_like_a_known_one(client: FlaskClient, maya: int) 
 def test_an_address_that_guesses_at_many_names_must_wait_alone(app: Flask, client: FlaskClient, maya: int) -> None:
     engine = app.extensions["lettermill"].engine
     for number in range(39):
-        throttle.note_failure(engine, f"name{number}", "198.51.100.7")
+        throttle.note(engine, f"name{number}", "198.51.100.7")
     assert sign_in(client, "somebody", WRONG, address="198.51.100.7").status_code == 422
 
     assert sign_in(client, "maya", address="198.51.100.7").status_code == 429
