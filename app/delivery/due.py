@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from app.accounts.models import User
 from app.campaigns.models import Campaign
 from app.db import reading
 from app.delivery.clock import db_now
 from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, State
 
 CAMPAIGNS: sa.Table = Campaign.__table__  # type: ignore[assignment]
+USERS: sa.Table = User.__table__  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,11 @@ class Due:
 
 
 def due_campaigns(engine: Engine) -> list[int]:
-    """Return the scheduled campaigns whose time has come, by the database's clock."""
+    """Return the scheduled campaigns whose time has come, by the database's clock; those of accounts that are switched off wait."""
     with reading(), engine.connect() as connection:
-        return list(connection.scalars(sa.select(CAMPAIGNS.c.id).where(
-            CAMPAIGNS.c.state == "scheduled", CAMPAIGNS.c.send_at <= db_now(connection)).order_by(CAMPAIGNS.c.send_at).limit(100)))
+        return list(connection.scalars(sa.select(CAMPAIGNS.c.id).join(USERS, USERS.c.id == CAMPAIGNS.c.user_id).where(
+            CAMPAIGNS.c.state == "scheduled", CAMPAIGNS.c.send_at <= db_now(connection), USERS.c.enabled)
+            .order_by(CAMPAIGNS.c.send_at).limit(100)))
 
 
 def freezing_sendings(engine: Engine) -> list[Due]:
