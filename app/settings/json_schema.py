@@ -51,3 +51,8 @@ def typed(section_type: Any, document: Any) -> tuple[dict[str, Any], dict[str, s
         except ValueError as error:
             problems[name] = str(error)
     return values, problems
+
+
+def is_revision(document: Any) -> bool:
+    """Whether this is the number of a save as JSON has it, or None for whatever is in force."""
+    return document is None or (type(document) is int and 0 <= document < 2**63)

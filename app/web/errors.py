@@ -9,7 +9,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError, generate_csrf
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -20,6 +20,7 @@ from app.web.fragments import block_of, wants_panel
 
 log = logging.getLogger(__name__)
 PAGE = "weefive/errors/page.html"
+API = "/api/"
 NOT_SHOWN = ("csrf_token", "password", "secret", "token", "key", "code")
 
 
@@ -68,9 +69,11 @@ def unforeseen_error(error: Exception) -> Response:
 
 
 def answer(fault: Fault, reference: str = "", *, typed: list[tuple[str, str]] | None = None) -> Response:
-    """Return the fault as a page, or for htmx as a notice above the panel."""
+    """Return the fault as a page, for htmx as a notice above the panel, for programs as JSON."""
     reference = reference or (new_reference() if fault.status >= 500 else "")
-    if wants_panel():
+    if request.path.startswith(API):
+        response = make_response(jsonify(error=f"{fault.title}. {fault.text}", **({"reference": reference} if reference else {})), fault.status)
+    elif wants_panel():
         response = make_response(_draw(fault, reference, block="notice"), fault.status)
         response.headers.update({"HX-Retarget": "#notice", "HX-Reswap": "innerHTML", "HX-Push-Url": "false", "HX-Replace-Url": "false"})
     else:

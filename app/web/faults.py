@@ -39,6 +39,7 @@ def of_status(status: int, said: str = "") -> Fault:
 def _refusals() -> dict[int, tuple[str, str, str]]:
     return {
         400: (_("This request cannot be read"), _("It holds something that this page does not expect. Go back."), "alert-triangle"),
+        401: (_("This key opens nothing"), _("Send one that is in force, in the header “Authorization: Bearer …”."), "shield-lock"),
         403: (_("You may not do this"), _("Your account has no permission for it. An administrator can give it to you."), "shield-lock"),
         404: (_("There is nothing here"), _("The address is wrong, what stood here is gone, or it is not yours."), "search"),
         405: (_("This address takes another request"), _("Open the page again from the navigation."), "alert-triangle"),

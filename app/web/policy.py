@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from flask import Blueprint, Flask, Response, abort, current_app, g, redirect, request, url_for
 from flask_login import logout_user
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
 
 from app.accounts.keys import holder_of, note_use
 from app.accounts.models import Administrator, User
@@ -160,7 +162,7 @@ def _admit_key(found: Policy) -> None:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     known = holder_of(db.session(), key.strip()) if scheme.lower() == "bearer" else None
     if known is None or not isinstance(known[1], Administrator) or not known[1].enabled:
-        abort(401)
+        raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
     note_use(db.engine, known[0], actor.client_address())
     g.key_holder = known[1]
     _demand(administrator_may(known[1], found.permission))

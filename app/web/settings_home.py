@@ -22,8 +22,8 @@ from app.settings.schema import name_of, specs
 from app.web import actor
 from app.web.house import house, plugins, settings
 from app.web.i18n import number
-from app.web.setting_words import endpoint_of, said, said_of_stored
 from app.web.sessions import lifetime
+from app.web.setting_words import endpoint_of, said, said_of_stored
 from app.web.settings_navigation import SettingsPage, failing_servers, may, pages
 
 SHOWN_CHANGES = 5

@@ -109,7 +109,8 @@ def test_the_limit_of_lists_is_said_in_words(app: Flask, paul: Customer, maya: F
     paul.lands("/user/lists/new", {"name": "Two", "opt_in": "double"})
 
 
-@pytest.mark.parametrize(("limits", "says"), [({"campaigns_per_month": 0}, "may send 0 campaigns in 30 days"), ({"mails_per_month": 2}, "2 are left, and this campaign has 3")])
+@pytest.mark.parametrize(("limits", "says"), [({"campaigns_per_month": 0}, "may send 0 campaigns in 30 days"),
+                                              ({"mails_per_month": 2}, "2 are left, and this campaign has 3")])
 def test_the_limits_of_sending_are_said_and_nothing_goes(app: Flask, paul: Customer, maya: FlaskClient, draft: str, limits: dict[str, int], says: str) -> None:
     _group(app, paul, maya, **limits)
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, abort, jsonify, request
 
 from app.extensions import csrf
-from app.settings.json_schema import as_json, json_schema, typed
+from app.settings.json_schema import as_json, is_revision, json_schema, typed
 from app.settings.registry import UnknownSection
 from app.settings.store import Invalid, Stale
 from app.web import actor
@@ -46,8 +46,8 @@ def read(name: str) -> Response:
 @room.get("/<name>/schema")
 @policy(KEY, "settings")
 def schema(name: str) -> Response:
-    """Give a section's JSON Schema."""
-    return jsonify(json_schema(_section(name)))
+    """Give a section's JSON Schema, with the choices that there are now."""
+    return jsonify(json_schema(_section(name), house().settings.registry.options))
 
 
 @room.patch("/<name>")
@@ -58,10 +58,12 @@ def change(name: str) -> tuple[Response, int]:
     section, sent = _section(name), request.get_json(silent=True)
     body: dict[str, Any] = sent if isinstance(sent, dict) else {}
     values, problems = typed(section, body.get("values"))
+    if not is_revision(based_on := body.get("revision")):
+        problems["revision"] = "Send the revision that an answer of this address gave, or leave it out."
     if problems:
         return jsonify(errors=problems), 422
     try:
-        saved = house().settings.save(section, values, based_on=body.get("revision"), by=actor.actor_name(), via="api", address=actor.client_address())
+        saved = house().settings.save(section, values, based_on=based_on, by=actor.actor_name(), via="api", address=actor.client_address())
     except Invalid as invalid:
         return jsonify(errors={problem.name: problem.message for problem in invalid.problems}), 422
     except Stale as stale:
