@@ -27,6 +27,16 @@ def _section(name: str) -> Any:
     return found
 
 
+def _sent(section: Any) -> tuple[dict[str, Any], int | None, dict[str, str]]:
+    """Return the typed values of the body, the revision that they are based on, and what is wrong by name."""
+    sent = request.get_json(silent=True)
+    body: dict[str, Any] = sent if isinstance(sent, dict) else {}
+    values, problems = typed(section, body.get("values"))
+    if not is_revision(based_on := body.get("revision")):
+        problems["revision"] = "Send the revision that an answer of this address gave, or leave it out."
+    return values, based_on, problems
+
+
 @room.get("/")
 @policy(KEY, "settings")
 def sections() -> Response:
@@ -55,11 +65,8 @@ def schema(name: str) -> Response:
 @policy(KEY, "settings")
 def change(name: str) -> tuple[Response, int]:
     """Change what the body names: {"values": {...}, "revision": the one it is based on, if others may be at it}."""
-    section, sent = _section(name), request.get_json(silent=True)
-    body: dict[str, Any] = sent if isinstance(sent, dict) else {}
-    values, problems = typed(section, body.get("values"))
-    if not is_revision(based_on := body.get("revision")):
-        problems["revision"] = "Send the revision that an answer of this address gave, or leave it out."
+    section = _section(name)
+    values, based_on, problems = _sent(section)
     if problems:
         return jsonify(errors=problems), 422
     try:
