@@ -103,7 +103,8 @@ def test_a_new_password_of_ones_own_ends_every_other_browser(app: Flask, desk: F
     assert not _is_in(phone)
     assert _is_in(desk)
     assert before != desk.get_cookie("lettermill")
-    assert "Safari on the phone" not in desk.get(LIST).text
+    with looking(app) as session:
+        assert "Safari on the phone" not in session.scalars(sa.select(LoginSession.user_agent)).all()
     assert sign_in(app.test_client(), "maya", PASSWORD).status_code == 422
     assert sign_in(app.test_client(), "maya", NEW).status_code == 302
 
