@@ -30,7 +30,7 @@ A_MONTH = timedelta(days=30)
 def problems(house: House, session: Session, campaign: Campaign) -> list[Finding]:
     """Return what keeps the campaign from going: its own faults, the account's limits, and what plug-ins say."""
     found = [finding for finding in findings_of(session, campaign) if finding.tone == "bad"]
-    found += _limits(session, campaign)
+    found += _switched_off(session, campaign) + _limits(session, campaign)
     enabled = house.plugins.snapshot(house.engine)
     return found + [Finding("bad", problem.text) for problem in campaign_problems(enabled, view_of(campaign))]
 
@@ -41,6 +41,11 @@ def view_of(campaign: Campaign) -> CampaignView:
         id=campaign.id, account_id=campaign.user_id, name=campaign.name, from_name=campaign.from_name, from_email=campaign.from_email,
         reply_to=campaign.reply_to, subject=campaign.subject, preheader=campaign.preheader, html=campaign.html, plain=campaign.plain,
         list_ids=tuple(found.id for found in campaign.lists), track_links=campaign.track_links, track_opens=campaign.track_opens)
+
+
+def _switched_off(session: Session, campaign: Campaign) -> list[Finding]:
+    owner = session.get(User, campaign.user_id)
+    return [] if owner and owner.enabled else [Finding("bad", "The account is switched off: nothing of it is sent.")]
 
 
 def _limits(session: Session, campaign: Campaign) -> list[Finding]:
@@ -121,9 +126,17 @@ def pause(_house: House, session: Session, campaign: Campaign, *, by: str) -> bo
     return lifecycle.pause(session, campaign) is not None
 
 
+def pause_account(session: Session, user: User, *, by: str) -> None:
+    """Pause everything that the account is sending."""
+    under_way = sa.select(Campaign).where(Campaign.user_id == user.id, Campaign.state == "sending")
+    for campaign in session.scalars(under_way).unique():
+        if lifecycle.pause(session, campaign) is not None:
+            _note(session, by, "campaign.paused", campaign)
+
+
 def resume(house: House, session: Session, campaign: Campaign, *, by: str) -> bool:
-    """Go on where it was paused."""
-    run = lifecycle.resume(session, campaign)
+    """Go on where it was paused, unless the account is switched off."""
+    run = None if _switched_off(session, campaign) else lifecycle.resume(session, campaign)
     if run is None:
         return False
     _note(session, by, "campaign.resumed", campaign)

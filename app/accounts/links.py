@@ -41,13 +41,6 @@ def open_of(session: Session, purpose: str, person: Administrator | User) -> int
         SingleUseToken.used_at.is_(None), SingleUseToken.expires_at > utcnow())) or 0
 
 
-def made_lately(session: Session, purpose: str, person: Administrator | User, within: timedelta) -> bool:
-    """Whether a link of this purpose was made for the person within that time, used or not."""
-    return session.scalar(sa.select(SingleUseToken.id).where(
-        SingleUseToken.purpose == purpose, SingleUseToken.kind == person.kind, SingleUseToken.person_id == person.id,
-        SingleUseToken.expires_at > utcnow() + LASTS[purpose] - within).limit(1)) is not None
-
-
 def look(session: Session, purpose: str, secret: str) -> SingleUseToken | None:
     """Return the link if it would still work, without using it up."""
     return session.scalar(sa.select(SingleUseToken).where(

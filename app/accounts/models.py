@@ -136,13 +136,16 @@ class SingleUseToken(Base):
 
 
 class LoginFailure(Base):
-    """One refused attempt, kept as long as the throttle looks back; in the database, so that a lost Redis opens no door."""
+    """One refused attempt, or one request for a reset link; kept as long as the throttle looks back.
+
+    In the database, so that a lost Redis opens no door.
+    """
 
     __tablename__ = "login_failures"
     __table_args__ = (sa.Index("ix_login_failures_subject_at", "subject", "at"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    # "name:<user name or address>" or "address:<network address>".
+    # "name:<user name or address>" or "address:<network address>", behind the word of the door (app/accounts/throttle.py).
     subject: Mapped[str] = mapped_column(exact(300))
     at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
 

@@ -38,6 +38,11 @@ def administrator_may(administrator: Administrator, permission: str) -> bool:
     return administrator.is_super or not permission or permission in administrator.permissions
 
 
+def may_manage(administrator: Administrator, is_super: bool, permissions: list[str]) -> bool:
+    """Whether this administrator may give these rights, and change somebody who has them: nobody reaches more than their own."""
+    return administrator.is_super or not (is_super or set(permissions) - set(administrator.permissions))
+
+
 def group_may(group: UserGroup, permission: str) -> bool:
     """Whether users of this group may."""
     return not permission or permission in group.permissions

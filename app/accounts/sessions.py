@@ -71,11 +71,12 @@ def end(engine: Engine, key: str) -> None:
         connection.execute(sa.delete(_TABLE).where(_TABLE.c.key_hash == hashed(key)))
 
 
-def of_person(session: Session, kind: str, person_id: int) -> list[LoginSession]:
-    """Return the person's living sessions, the last used first."""
+def of_person(session: Session, person: Administrator | User, idle: timedelta) -> list[LoginSession]:
+    """Return the person's living sessions (what ``find`` would let in), the last used first."""
+    now = utcnow()
     return list(session.scalars(sa.select(LoginSession).where(
-        LoginSession.kind == kind, LoginSession.person_id == person_id, LoginSession.expires_at > utcnow())
-        .order_by(LoginSession.seen_at.desc())))
+        LoginSession.kind == person.kind, LoginSession.person_id == person.id, LoginSession.epoch == person.epoch,
+        LoginSession.expires_at > now, LoginSession.seen_at >= now - idle).order_by(LoginSession.seen_at.desc())))
 
 
 def revoke(session: Session, kind: str, person_id: int, session_id: int) -> bool:

@@ -21,10 +21,16 @@ def page_of_users(session: Session, after: int = 0, words: str = "") -> list[Use
     return list(session.scalars(query).unique())
 
 
-def taken(session: Session, field: str, value: str, but: Administrator | User | None = None) -> str:
-    """Return what stands in the way of this ``email`` or ``username``, or the empty text. Administrators' are taken, too."""
-    holders: list[Administrator | User] = [*session.scalars(sa.select(Administrator).where(getattr(Administrator, field) == value)),
-                                           *session.scalars(sa.select(User).where(getattr(User, field) == value, User.is_house.is_(False)))]
+def taken(session: Session, field: str, value: str, but: Administrator | User | None = None, *, of_user: bool = False) -> str:
+    """Return what stands in the way of this ``email`` or ``username`` (of a user: ``of_user``), or the empty text.
+
+    Administrators' are taken, too. Only the house's own account, which nobody signs in to, shares those of an administrator.
+    """
+    is_house = isinstance(but, User) and but.is_house
+    others = sa.select(User).where(getattr(User, field) == value, sa.true() if of_user else User.is_house.is_(False))
+    holders: list[Administrator | User] = list(session.scalars(others).unique())
+    if not is_house:
+        holders += session.scalars(sa.select(Administrator).where(getattr(Administrator, field) == value))
     if not any(holder is not but for holder in holders):
         return ""
     return f"Somebody else has this {'address' if field == 'email' else 'user name'}. Choose another one."

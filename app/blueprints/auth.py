@@ -101,7 +101,9 @@ def forgotten() -> Answer | str | tuple[str, int]:
     form = ResetForm()
     if not form.validate_on_submit():
         return render_template("weefive/auth/forgotten.html", form=form), 422 if request.method == "POST" else 200
-    send_reset_mail(form.name.data)
+    if refused := send_reset_mail(form.name.data):
+        form.name.errors = [why_refused(refused)]
+        return render_template("weefive/auth/forgotten.html", form=form), 429
     return render_template("weefive/auth/forgotten.html", form=form, sent=True)
 
 

@@ -13,7 +13,7 @@ from wtforms.validators import InputRequired, Length, Regexp
 from app.accounts import administrators, users
 from app.accounts.models import Administrator
 from app.accounts.passwords import problem_with
-from app.accounts.permissions import OF_ADMINISTRATORS
+from app.accounts.permissions import OF_ADMINISTRATORS, may_manage
 from app.db import db
 from app.settings.audit import record
 from app.web import actor
@@ -34,9 +34,9 @@ class AdministratorForm(FlaskForm):
     enabled = BooleanField(_l("May sign in"), default=True)
     password = PasswordField(_l("Password"), description=_l("12 characters or more. For somebody who is there already: leave it empty to keep the old one."))
 
-    def __init__(self, *args: Any, is_new: bool = False, administrator: Administrator | None = None, is_self: bool = False, **options: Any) -> None:
+    def __init__(self, *args: Any, is_new: bool = False, administrator: Administrator | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._is_new, self._administrator, self.is_self = is_new, administrator, is_self
+        self._is_new, self._administrator = is_new, administrator
 
     def validate_email(self, field: Field) -> None:
         """Two people never share an address."""
@@ -57,18 +57,24 @@ class AdministratorForm(FlaskForm):
         if problem := problem_with(field.data or "", self.username.data or "", self.email.data or "", self.first_name.data or ""):
             raise ValidationError(problem)
 
+    def validate_permissions(self, field: Field) -> None:
+        """Nobody gives what they do not have, nor changes (the password, say, of) somebody who has more."""
+        known = self._administrator
+        before = (known.is_super, list(known.permissions)) if known else (False, [])
+        if not all(may_manage(actor.signed_administrator(), *rights) for rights in (before, (self.is_super.data, field.data or []))):
+            raise ValidationError(_("You may manage only those who may do no more than you. Ask an administrator who may do everything."))
+
     def validate_enabled(self, field: Field) -> None:
         """Somebody must be left who can let the others in."""
         gives_up = not field.data or not self.is_super.data
-        if self._administrator and not self.is_self and gives_up and administrators.is_last_super(db.session(), self._administrator):
+        if self._administrator and gives_up and administrators.is_last_super(db.session(), self._administrator):
             raise ValidationError(_("This is the only administrator who may do everything. Give that to somebody else first."))
 
     def values(self) -> dict[str, Any]:
-        """Return what was typed; one's own rights stay as they are."""
-        name = {"first_name": self.first_name.data, "last_name": self.last_name.data or "", "email": self.email.data.lower(),
-                "username": self.username.data.lower()}
-        rights = {"is_super": self.is_super.data, "permissions": self.permissions.data, "enabled": self.enabled.data}
-        return name if self.is_self else name | rights
+        """Return what was typed."""
+        return {"first_name": self.first_name.data, "last_name": self.last_name.data or "", "email": self.email.data.lower(),
+                "username": self.username.data.lower(), "is_super": self.is_super.data, "permissions": self.permissions.data,
+                "enabled": self.enabled.data}
 
 
 def add_administrator(form: AdministratorForm) -> Administrator:

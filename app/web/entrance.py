@@ -72,11 +72,13 @@ def why_refused(refused: signing_in.Refused) -> str:
     return _("This name and password do not belong together. Check both, or set a new password.")
 
 
-def send_reset_mail(name: str) -> None:
-    """Mail a reset link to whoever has this name; nobody learns whether there is such a one."""
-    found = signing_in.reset_link(db.session(), name)
-    if found is None:
-        return
-    person, secret = found
-    queue_email("password_reset", person, link=absolute_url("auth.reset", secret=secret), minutes=30)
-    db.session.commit()
+def send_reset_mail(name: str) -> signing_in.Refused | None:
+    """Mail a reset link to whoever has this name, or return the refusal; nobody learns whether there is such a one."""
+    found = signing_in.reset_link(db.session(), db.engine, name, actor.client_address())
+    if isinstance(found, signing_in.Refused):
+        return found
+    if found is not None:
+        person, secret = found
+        queue_email("password_reset", person, link=absolute_url("auth.reset", secret=secret), minutes=30)
+        db.session.commit()
+    return None

@@ -24,6 +24,7 @@ from app.accounts import users
 from app.accounts.models import User, UserGroup
 from app.accounts.passwords import problem_with
 from app.accounts.permissions import LIMITS_OF_USER_GROUPS, OF_USER_GROUPS
+from app.campaigning import pause_account
 from app.db import db
 from app.delivery.models import DeliveryServer
 from app.settings.audit import record
@@ -71,12 +72,12 @@ class UserForm(FlaskForm):
 
     def validate_email(self, field: Field) -> None:
         """Two people never share an address."""
-        if problem := users.taken(db.session(), "email", (field.data or "").lower(), self._user):
+        if problem := users.taken(db.session(), "email", (field.data or "").lower(), self._user, of_user=True):
             raise ValidationError(problem)
 
     def validate_username(self, field: Field) -> None:
         """Two people never share a user name."""
-        if problem := users.taken(db.session(), "username", (field.data or "").lower(), self._user):
+        if problem := users.taken(db.session(), "username", (field.data or "").lower(), self._user, of_user=True):
             raise ValidationError(problem)
 
     def values(self) -> dict[str, Any]:
@@ -97,8 +98,10 @@ def add_user(form: UserForm) -> User | None:
 
 
 def change_user(form: UserForm, user: User) -> bool:
-    """Change the user as the valid form says."""
+    """Change the user as the valid form says; what an account that is switched off is sending, pauses."""
     users.change(db.session(), user, password=form.password.data or "", group_id=form.group_id.data, enabled=form.enabled.data, **form.values())
+    if not user.enabled:
+        pause_account(db.session(), user, by=actor.actor_name())
     _note("user.changed", user)
     return True
 

@@ -22,6 +22,7 @@ from app.settings.schema import name_of, specs
 from app.web import actor
 from app.web.house import house, plugins, settings
 from app.web.i18n import number
+from app.web.sessions import lifetime
 from app.web.setting_words import endpoint_of, said, said_of_stored
 from app.web.settings_navigation import SettingsPage, failing_servers, may, pages
 
@@ -130,7 +131,7 @@ def _servers() -> tuple[str, str]:
 
 def _account() -> tuple[str, str]:
     person = actor.signed_administrator()
-    open_now = len(sessions.of_person(db.session(), person.kind, person.id))
+    open_now = len(sessions.of_person(db.session(), person, lifetime()))
     key = keys.current_key(db.session(), person)
     said_of_key = _("API key %(start)s…", start=key.prefix) if key else _("no API key")
     return _("%(sessions)s, %(key)s", sessions=ngettext("%(num)d session", "%(num)d sessions", open_now), key=said_of_key), ""

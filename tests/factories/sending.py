@@ -58,7 +58,7 @@ def make_user(session: Session, name: str = "paul") -> User:
 
 def make_list(session: Session, user: User, name: str, addresses: list[str]) -> SubscriberList:
     """Add a list with these people on it."""
-    made = SubscriberList(user_id=user.id, public_id=token_hex(16), name=name)
+    made = SubscriberList(user_id=user.id, public_id=token_hex(16), name=name, active_count=len(addresses), total_count=len(addresses))
     session.add(made)
     session.flush()
     if addresses:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from app.accounts import sessions
-from app.accounts.models import Administrator
+from app.accounts.models import Administrator, User
 from app.accounts.passwords import hash_password
 
 PASSWORD = "mill pond heron stone"
@@ -38,3 +40,16 @@ def browser_of(app: Flask, person_id: int) -> FlaskClient:
     client = app.test_client()
     client.set_cookie("lettermill", session_cookie(app, person_id))
     return client
+
+
+def sign_in(client: FlaskClient, name: str, password: str = PASSWORD, *, wanted: str = "", address: str = "127.0.0.1", token: str = "",
+            **options: Any) -> TestResponse:
+    """Fill in the sign-in form, in a browser at this network address that was on its way to ``wanted``."""
+    return client.post("/sign-in", query_string={"next": wanted} if wanted else None, data={"name": name, "password": password, "csrf_token": token},
+                       environ_overrides={"REMOTE_ADDR": address}, **options)
+
+
+def give_password(app: Flask, user: User) -> None:
+    """Let a customer sign in by the form, with PASSWORD."""
+    with Session(app.extensions["lettermill"].engine) as session, session.begin():
+        session.execute(sa.update(User).where(User.id == user.id).values(password_hash=_HASH))

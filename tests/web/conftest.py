@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 
 from tests.factories.customers import Customer, customer
+from tests.services.sink import sink  # noqa: F401 - a fixture
 
 
 @pytest.fixture

@@ -34,8 +34,6 @@ class Desk:
         with looking(app) as session:
             user = session.merge(paul.user)
             lists = [factory.make_list(session, user, "One", PEOPLE[:4]), factory.make_list(session, user, "Two", PEOPLE[3:])]
-            for found in lists:
-                found.total_count = found.active_count = 4
             campaign = factory.make_campaign(session, user, lists)
             factory.make_server(session, sink.port)
             session.commit()

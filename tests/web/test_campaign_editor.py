@@ -29,7 +29,6 @@ class Editor:
         with looking(app) as session:
             user = session.merge(paul.user)
             readers = factory.make_list(session, user, "Readers", ["anna@example.org", "bo@example.org"])
-            readers.total_count = readers.active_count = 2
             session.add(CustomField(user_id=user.id, name="Favourite colour", alias="Colour", kind="text"))
             session.commit()
             self.list_id = readers.id

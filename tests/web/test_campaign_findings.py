@@ -27,7 +27,6 @@ class Draft:
         with looking(app) as session:
             user = session.merge(paul.user)
             readers = factory.make_list(session, user, "Readers", ["anna@example.org", "bo@example.org"])
-            readers.total_count = readers.active_count = 2
             session.add(CustomField(user_id=user.id, name="Favourite colour", alias="Colour", kind="text"))
             campaign = factory.make_campaign(session, user, [readers])
             session.commit()

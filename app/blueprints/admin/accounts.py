@@ -37,8 +37,10 @@ def add() -> Response:
 @room.route("/<int:administrator_id>", methods=["GET", "POST"])
 @policy(ADMINISTRATOR, "administrators", administrator=Administrator)
 def show(administrator: Administrator) -> Response:
-    """Show and change an administrator; nobody changes what they themselves may do."""
-    form = AdministratorForm(obj=administrator, administrator=administrator, is_self=administrator is actor.administrator())
+    """Show and change an administrator; one's own account has a page that asks for the password and leaves one's rights alone."""
+    if administrator is actor.administrator():
+        return redirect(url_for("settings_admin_account.show"))
+    form = AdministratorForm(obj=administrator, administrator=administrator)
     saved = form.validate_on_submit() and change_administrator(form, administrator)
     if saved:
         return redirect(url_for("administrators.index"))

@@ -13,6 +13,7 @@ from app.web import actor
 from app.web.fragments import page_or_panel
 from app.web.policy import ADMINISTRATOR, Room, policy
 from app.web.profile_forms import KeyForm, ProfileForm, save_profile
+from app.web.sessions import lifetime
 from app.web.settings_navigation import account_tabs, settings_context
 
 room = Room("settings_admin_account", __name__, url_prefix="/admin/settings/admin-account")
@@ -50,7 +51,7 @@ def api() -> Response:
 def sessions_() -> Response:
     """Show the browsers that are signed in."""
     person = actor.signed_administrator()
-    return page_or_panel("weefive/settings/sessions.html", sessions=sessions.of_person(db.session(), person.kind, person.id),
+    return page_or_panel("weefive/settings/sessions.html", sessions=sessions.of_person(db.session(), person, lifetime()),
                          current=getattr(session, "row_id", 0),
                          **settings_context() | {"tabs": account_tabs("Sessions")})
 

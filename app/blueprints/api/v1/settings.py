@@ -57,7 +57,7 @@ def read(name: str) -> Response:
 @room.get("/<name>/schema")
 @policy(KEY, "settings")
 def schema(name: str) -> Response:
-    """Give a section's JSON Schema."""
+    """Give a section's JSON Schema, with the choices that there are now."""
     return jsonify(json_schema(_section(name), house().settings.registry.options))
 
 
