@@ -107,7 +107,8 @@ def _unknown() -> Answer:
 
 
 def _later() -> Answer:
-    return "503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "30")], b"This link cannot be looked up now. Try it again in a minute."
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "30")]
+    return "503 Service Unavailable", headers, b"This link cannot be looked up now. Try it again in a minute."
 
 
 def _refused() -> Answer:

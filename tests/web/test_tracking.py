@@ -101,11 +101,11 @@ def test_what_was_frozen_is_where_a_click_leads_whatever_is_edited_later(mailing
 
 
 @pytest.mark.parametrize("make", [
-    lambda one: f"/t/c/{'a' * 31}/1", lambda one: f"/t/c/{one.token('open')}/1", lambda one: f"/t/c/{one.token('unsubscribe')}/1",
+    lambda _: f"/t/c/{'a' * 31}/1", lambda one: f"/t/c/{one.token('open')}/1", lambda one: f"/t/c/{one.token('unsubscribe')}/1",
     lambda one: f"/t/c/{one.token('click')}/99", lambda one: f"/t/c/{one.token('click')}/https://evil.example",
     lambda one: f"/t/c/{one.token('click')}/-1", lambda one: f"/t/c/{one.token('click')}/1/", lambda one: f"/t/c/{one.token('click')}/1%0A",
     lambda one: f"/t/c/{one.house.tokens.make('click', one.sending_id + 1, 1)}/1", lambda one: f"/t/c/{one.house.tokens.make('click', one.sending_id, 77)}/1",
-    lambda one: f"/t/o/{one.token('open')}.gif%0A", lambda one: f"/t/v/{one.token('click')}", lambda one: "/t/", lambda one: "/t/x"])
+    lambda one: f"/t/o/{one.token('open')}.gif%0A", lambda one: f"/t/v/{one.token('click')}", lambda _: "/t/", lambda _: "/t/x"])
 def test_an_address_that_nobody_was_mailed_is_not_known_and_counts_nothing(mailing: Posted, visitor: Client, make: Callable[[Posted], str]) -> None:
     answer = visitor.get(make(mailing), headers=PERSON)
     assert (answer.status_code, answer.text, answer.location) == (404, "This link is not known here.", None)
