@@ -76,7 +76,8 @@ def test_a_mail_is_new_until_somebody_opens_it(app: Flask, maya: FlaskClient) ->
     assert "is-new" not in maya.get(URL).text
 
 
-@pytest.mark.parametrize(("typed", "found"), [("100%", ["100% wool"]), ("_", ["a_b"]), ("\\", []), ("HELLO", ["Hello"]), ("reader@", ["100% wool", "Hello", "a_b"])])
+@pytest.mark.parametrize(("typed", "found"), [
+    ("100%", ["100% wool"]), ("_", ["a_b"]), ("\\", []), ("HELLO", ["Hello"]), ("reader@", ["100% wool", "Hello", "a_b"])])
 def test_a_search_finds_what_was_typed_and_no_more(app: Flask, maya: FlaskClient, typed: str, found: list[str]) -> None:
     for subject in ("100% wool", "a_b", "Hello"):
         arrive(app, subject=subject)

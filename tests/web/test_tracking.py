@@ -199,7 +199,7 @@ def test_a_drainer_that_is_killed_loses_nothing_and_counts_nothing_twice(
 
 @both
 def test_while_redis_is_away_a_click_still_leads_on_and_is_counted(mailing: Posted) -> None:
-    away = replace(mailing.house, redis=Redis(port=free_port(), socket_connect_timeout=1))
+    away = replace(mailing.house, redis=Redis.from_url(f"redis://127.0.0.1:{free_port()}"))
     mailing.app.extensions["lettermill"], here = away, mailing.house
     visitor = door(mailing.app)
     assert clicked(mailing, visitor).location.startswith("https://shop.example/")
