@@ -17,7 +17,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
+from sqlalchemy.exc import OperationalError
 
+from app.accounts import sessions
 from app.db import make_engine
 from app.house import VERSION, House
 from app.jobs import QUEUES, SEND
@@ -173,3 +175,19 @@ def test_the_page_shows_all_of_it_even_while_redis_is_away(app: Flask) -> None:
         page = maya.get("/admin/system/")
     assert page.status_code == 200
     assert "Redis does not answer" in words(page.text)
+
+
+@pytest.mark.parametrize("url", ["/admin/", "/admin/system/", "/user/campaigns/"])
+def test_somebody_who_is_signed_in_is_told_that_the_database_is_away_and_stays_signed_in(app: Flask, url: str) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False  # As it is served: what no page of ours catches would be the web server's bare 500.
+    maya = browser_of(app, make_administrator(app))
+    assert maya.get("/admin/").status_code == 200
+    with patch.object(sessions, "find", side_effect=OperationalError("SELECT", {}, OSError("gone"))):
+        for answer in (maya.get(url), maya.post("/admin/test-mailbox/delete-all"), maya.get(url, headers={"HX-Request": "true"})):
+            assert answer.status_code == 503
+            assert "The database does not answer" in words(answer.text)
+            assert "Set-Cookie" not in answer.headers
+        assert maya.get("/healthz").status_code == 200
+        assert maya.get("/sign-in").status_code == 200
+        assert maya.get("/nowhere").status_code == 404
+    assert maya.get("/admin/").status_code == 200

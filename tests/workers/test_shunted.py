@@ -148,12 +148,12 @@ def test_a_job_that_is_tried_again_leaves_the_page_and_is_done_by_a_worker(app: 
     assert "The job is on its way again." in words(maya.post(f"{URL}/{jobs(app)[0].id}/retry", follow_redirects=True).text)
     assert jobs(app) == []
     assert rung(app) == [("send", {"sending": 7})]
-    done: list[int] = []
-    runtime.PERFORMERS["send"] = lambda sending: done.append(sending)
+    done: list[dict[str, int]] = []
+    runtime.PERFORMERS["send"] = lambda **ids: done.append(ids)
     queue = Queue("delivery", connection=app.extensions["lettermill"].redis, serializer=JSONSerializer)
     with patch("signal.signal"):
         SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer).work(burst=True, logging_level="ERROR")
-    assert done == [7]
+    assert done == [{"sending": 7}]
     assert (jobs(app), rung(app)) == ([], [])
     with looking(app) as session:
         entry = session.scalars(sa.select(AuditEntry)).one()
