@@ -186,7 +186,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 def engine_options(url: str) -> dict[str, Any]:
     """Return what create_engine is told for this database: READ COMMITTED on MariaDB, the time-out of locks on SQLite."""
-    shared: dict[str, Any] = {"json_serializer": _json_text}
+    # What stands in a row (addresses, links that sign in) has no business in a log or a traceback.
+    shared: dict[str, Any] = {"json_serializer": _json_text, "hide_parameters": True}
     if url.startswith("sqlite"):
         return shared | {"connect_args": {"timeout": 30, "check_same_thread": False}}
     # A lost server is found at check-out, not in the middle of a page; local_infile is off, so that no server may ask for files.

@@ -19,14 +19,19 @@ def count(session: Session) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(ShuntedJob)) or 0
 
 
-def retry(session: Session, jobs: Jobs, shunted: ShuntedJob) -> bool:
-    """Ring for the job again after the commit and take it off the list; False for a job that this version no longer has."""
-    job = next((job for job in CATALOGUE if job.name == shunted.job), None)
-    if job is None:
-        return False
-    jobs.after_commit(session, Job(job.name, job.queue), **shunted.ids)
+def job_of(shunted: ShuntedJob) -> Job | None:
+    """Return what the job is called for now; None for one that this version no longer has."""
+    return next((job for job in CATALOGUE if job.name == shunted.job), None)
+
+
+def retry(session: Session, jobs: Jobs, job: Job, shunted: ShuntedJob) -> bool:
+    """Take the job off the list and ring for it; False where Redis does not answer, and then the caller must not commit.
+
+    In this order: should it fail at once, its worker waits for our commit and writes a row of its own.
+    """
     session.delete(shunted)
-    return True
+    session.flush()
+    return jobs.ring(job, **shunted.ids)
 
 
 def discard(session: Session, shunted: ShuntedJob) -> None:

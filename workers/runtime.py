@@ -60,11 +60,16 @@ def shunt(name: str, ids: dict[str, int], error: Exception) -> None:
     """Keep a failed job for a person; the same job with the same numbers is one row that counts."""
     db.session.rollback()
     table = table_of(ShuntedJob)
-    seen = {"error": f"{type(error).__name__}: {error}"[:300], "traceback": "".join(traceback.format_exception(error)), "at": utcnow()}
+    seen = {"error": _text(f"{type(error).__name__}: {error}")[:300], "traceback": _text("".join(traceback.format_exception(error))), "at": utcnow()}
     with writing(db.engine) as connection:
         rows = connection.execute(sa.select(table.c.id, table.c.ids).where(table.c.job == name)).all()
         known = next((row.id for row in rows if row.ids == ids), None)
-        if known is None:
+        counted = known is not None and connection.execute(
+            sa.update(table).where(table.c.id == known).values(times=table.c.times + 1, **seen)).rowcount
+        if not counted:  # The first time, or a person took the row off the list just now.
             connection.execute(sa.insert(table).values(job=name, ids=ids, times=1, **seen))
-        else:
-            connection.execute(sa.update(table).where(table.c.id == known).values(times=table.c.times + 1, **seen))
+
+
+def _text(words: str) -> str:
+    """Return the words as a database can keep them: half a character becomes a question mark."""
+    return words.encode("utf-8", "replace").decode()

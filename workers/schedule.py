@@ -18,7 +18,7 @@ from app.delivery.dns_look import look_for_records
 from app.house import House
 from app.mailbox.mails import trim
 from app.processes.leases import hold, release
-from app.tracking.drain import drain
+from app.tracking.drain import drain, forget_chunks
 from workers.sweep import TASKS, Task
 
 log = logging.getLogger(__name__)
@@ -39,10 +39,11 @@ def look_into_dns(house: House) -> None:
 
 
 def tidy(house: House) -> None:
-    """Let go of what is over: ended sessions, old failures to sign in, the oldest test mails."""
+    """Let go of what is over: ended sessions, old failures to sign in, the oldest test mails, what the drain remembers."""
     sessions.sweep(house.engine)
     throttle.sweep(house.engine)
     trim(house.engine)
+    forget_chunks(house)
 
 
 ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (look_into_dns, MINUTE_S), (tidy, HOUR_S))

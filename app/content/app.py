@@ -16,7 +16,7 @@ from app.content.pages import campaign_preview, test_mail, web_view
 from app.house import House
 from app.settings.sections.system import SystemSettings
 
-_PATH = re.compile(r"^/content/(view|preview|test-mail)/([A-Za-z0-9._~:=-]{10,400})$")
+_PATH = re.compile(r"^/content/(view|preview|test-mail)/([A-Za-z0-9._~:=-]{10,400})\Z")
 _POLICY = ("sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src http: https: data:; "
            "style-src 'unsafe-inline' http: https:; font-src http: https: data:; media-src http: https:")
 PAGES: dict[str, Callable[[House, str, float], str | None]] = {"view": web_view, "preview": campaign_preview, "test-mail": test_mail}

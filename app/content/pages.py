@@ -15,6 +15,7 @@ from app.delivery.models import TestMail
 from app.delivery.personal import personal_mail
 from app.delivery.preview import preview_html
 from app.house import House
+from app.mailbox.mails import words_of
 
 # A link that a person clicks opens beside the page, and the page that opens learns nothing of where it came from.
 BASE = '<base target="_blank">'
@@ -82,7 +83,7 @@ def _mail_page(message: Message) -> str:
         if not isinstance(payload, bytes):
             continue
         if part.get_content_type() == "text/html" and not html:
-            html = payload.decode(part.get_content_charset("utf-8"), "replace")
+            html = words_of(part)
         elif part.get_content_maintype() == "image" and part["Content-ID"]:
             data = base64.b64encode(payload).decode()
             pictures[str(part["Content-ID"]).strip("<>")] = f"data:{part.get_content_type()};base64,{data}"

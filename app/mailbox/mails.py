@@ -49,9 +49,21 @@ def take_apart(mail: TestMail) -> Opened:
 def _text(message: Message, kind: str) -> str:
     for part in message.walk():
         if part.get_content_type() == kind and part.get_content_disposition() != "attachment":
-            payload = part.get_payload(decode=True)
-            return payload.decode(part.get_content_charset("utf-8"), "replace") if isinstance(payload, bytes) else ""
+            return words_of(part)
     return ""
+
+
+def words_of(part: Message) -> str:
+    """Return the text of a part; what its charset cannot say is replaced, and a charset that nobody knows is read as UTF-8."""
+    payload = part.get_payload(decode=True)
+    if not isinstance(payload, bytes):
+        return ""
+    try:
+        words = payload.decode(part.get_content_charset("utf-8"), "replace")
+    except (LookupError, ValueError):
+        words = payload.decode("utf-8", "replace")
+    # Some charsets can say half a character, which no page can hold.
+    return words.encode("utf-8", "replace").decode()
 
 
 def header(opened: Opened, name: str) -> str:

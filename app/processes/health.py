@@ -80,7 +80,10 @@ def _queue(redis: Redis, queues: tuple[str, ...]) -> Part:
 
 
 def _disk(data: Path) -> Part:
-    usage = shutil.disk_usage(data)
+    try:
+        usage = shutil.disk_usage(data)
+    except OSError as error:
+        return Part("Disk", "bad", "Unknown", f"the data folder cannot be looked at: {error.strerror}")
     free = usage.free / usage.total
     return Part("Disk", "ok" if free > LOW_DISK else "bad", "Enough" if free > LOW_DISK else "Low", f"{free:.0%} free, {usage.free // 2**30} GiB")
 

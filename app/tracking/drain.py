@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
@@ -29,6 +29,9 @@ from app.tracking.events import LIST, TAKEN, Hit, read
 from app.tracking.machines import is_machine
 
 CHUNK = 1000
+# The name of a chunk is worth something for as long as a drainer may come back to its list; a week is far more than that.
+NAMES_KEPT = timedelta(days=7)
+LONGEST_ADDRESS = 45
 Key = tuple[int, int]
 
 
@@ -52,6 +55,16 @@ def _drain_list(house: House, redis: Redis, name: str) -> int:
 def write_directly(house: House, hit: Hit) -> None:
     """Write one event now, for when Redis is away."""
     _write_once(house, f"{token_hex(16)}:0", [hit])
+
+
+def forget_chunks(house: House) -> int:
+    """Let go of the names of chunks whose lists were written long ago; return how many. A list that still waits keeps its names."""
+    table = table_of(TrackingBatch)
+    waiting = [name.decode().removeprefix(TAKEN) for name in house.redis.scan_iter(TAKEN + "*")]
+    with writing(house.engine) as connection:
+        gone = connection.execute(sa.delete(table).where(
+            table.c.at < utcnow() - NAMES_KEPT, *(~table.c.name.startswith(f"{name}:") for name in waiting)))
+    return gone.rowcount
 
 
 def _write_once(house: House, chunk: str, hits: Sequence[Hit]) -> None:
@@ -107,7 +120,7 @@ def _people(connection: Connection, keys: set[Key]) -> dict[Key, Any]:
 def _row(hit: Hit, sent_at: datetime | None, shorten: bool) -> dict[str, Any]:
     return {"sending_id": hit.sending_id, "position": hit.position, "kind": hit.kind, "link": hit.link, "at": hit.moment,
             "machine": is_machine(hit.user_agent, hit.method, hit.moment, sent_at),
-            "address": shortened(hit.address) if shorten else hit.address, "user_agent": hit.user_agent}
+            "address": shortened(hit.address) if shorten else hit.address[:LONGEST_ADDRESS], "user_agent": hit.user_agent}
 
 
 def _mark(connection: Connection, column: str, rows: list[dict[str, Any]], people: dict[Key, Any]) -> Counter[int]:

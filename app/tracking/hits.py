@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.house import House
 from app.mail.tokens import LedgerId
@@ -23,9 +24,9 @@ from app.tracking.targets import Targets
 log = logging.getLogger(__name__)
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
-_OPEN = re.compile(r"^/t/o/([a-zA-Z2-7]{31})\.gif$")
-_CLICK = re.compile(r"^/t/c/([a-zA-Z2-7]{31})/(\d{1,4})$")
-_VIEW = re.compile(r"^/t/v/([a-zA-Z2-7]{31})$")
+_OPEN = re.compile(r"^/t/o/([a-zA-Z2-7]{31})\.gif\Z")
+_CLICK = re.compile(r"^/t/c/([a-zA-Z2-7]{31})/(\d{1,4})\Z")
+_VIEW = re.compile(r"^/t/v/([a-zA-Z2-7]{31})\Z")
 _NEVER_KEPT = [("Cache-Control", "no-store, no-cache, must-revalidate, private"), ("X-Robots-Tag", "noindex"), ("Referrer-Policy", "no-referrer")]
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
@@ -40,7 +41,11 @@ class TrackingApp:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one hit."""
-        status, headers, body = self._answer(environ) if environ["REQUEST_METHOD"] in {"GET", "HEAD"} else _refused()
+        try:
+            status, headers, body = self._answer(environ) if environ["REQUEST_METHOD"] in {"GET", "HEAD"} else _refused()
+        except SQLAlchemyError:
+            log.exception("the database does not say where a link leads")
+            status, headers, body = _later()
         start_response(status, [*headers, *_NEVER_KEPT, ("Content-Length", str(len(body)))])
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
@@ -83,7 +88,14 @@ class TrackingApp:
             push(self._house.redis, hit)
         except RedisError:
             log.warning("Redis is away; the event is written straight to the database")
+            self._write(hit)
+
+    def _write(self, hit: Hit) -> None:
+        try:
             write_directly(self._house, hit)
+        except SQLAlchemyError:
+            # Whoever clicked is led on all the same: the event is worth less than the visit, and this line says what was missed.
+            log.exception("an event could be kept nowhere", extra={"kind": hit.kind, "sending": hit.sending_id, "position": hit.position, "link": hit.link})
 
 
 def _redirect(target: str) -> Answer:
@@ -92,6 +104,11 @@ def _redirect(target: str) -> Answer:
 
 def _unknown() -> Answer:
     return "404 Not Found", [("Content-Type", "text/plain; charset=utf-8")], b"This link is not known here."
+
+
+def _later() -> Answer:
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "30")]
+    return "503 Service Unavailable", headers, b"This link cannot be looked up now. Try it again in a minute."
 
 
 def _refused() -> Answer:

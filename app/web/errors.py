@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from app.web import faults
 from app.web.faults import Fault
 from app.web.fragments import block_of, wants_panel
+from app.web.logs import asked_for
 
 log = logging.getLogger(__name__)
 PAGE = "weefive/errors/page.html"
@@ -64,7 +65,7 @@ def unforeseen_error(error: Exception) -> Response:
     """A mistake of ours."""
     reference = new_reference()
     original = error.original_exception if isinstance(error, InternalServerError) else error
-    log.error("unforeseen error in %s %s (%s)", request.method, request.path, reference, exc_info=original)
+    log.error("unforeseen error in %s %s (%s)", request.method, asked_for(), reference, exc_info=original)
     return answer(faults.of_status(500), reference)
 
 

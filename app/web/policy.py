@@ -20,6 +20,7 @@ from app.accounts.models import Administrator, User
 from app.accounts.permissions import administrator_may, group_may
 from app.db import EVERY_TENANT, current_scope, db, set_reading, set_scope
 from app.web import actor
+from app.web.sessions import demand_session
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -120,6 +121,7 @@ def _admit(found: Policy) -> Response | None:
     if found.who is KEY:
         _admit_key(found)
         return None
+    demand_session()
     person = actor.person()
     if person is None:
         return _ask_to_sign_in()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from app.config import Network
@@ -30,20 +30,23 @@ class TrustedProxies:
 
     def _client(self, peer: str, forwarded: str) -> str:
         for hop in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
-            if not _is_address(hop):
+            found = _address(hop)
+            if found is None:
                 return peer
-            peer = hop
-            if not self._is_trusted(hop):
-                return hop
+            peer = str(found)
+            if not self._is_trusted(peer):
+                return peer
         return peer
 
     def _is_trusted(self, address: str) -> bool:
-        return _is_address(address) and any(ip_address(address) in network for network in self._networks)
+        found = _address(address)
+        return found is not None and any(found in network for network in self._networks)
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address: without the name of a network card, and as IPv4 where a socket for both kinds wrote it as IPv6."""
     try:
-        ip_address(text)
+        found = ip_address(text.partition("%")[0])
     except ValueError:
-        return False
-    return True
+        return None
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found

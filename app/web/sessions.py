@@ -12,6 +12,7 @@ from flask import Flask, Request, Response, request, session
 from flask.sessions import SecureCookieSessionInterface, SessionInterface, SessionMixin
 from flask_login import user_logged_in
 from itsdangerous import BadSignature
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import CallbackDict
 
 from app.accounts import sessions
@@ -24,14 +25,17 @@ _SERVED = "s."
 
 
 class HouseSession(CallbackDict[str, Any], SessionMixin):
-    """A session as one request sees it. ``key`` is the cookie's secret where the session is stored."""
+    """A session as one request sees it. ``key`` is the cookie's secret where the session is stored.
 
-    def __init__(self, data: dict[str, Any] | None = None, key: str = "", row_id: int = 0) -> None:
+    ``lost``: why the database could not say whose it is. Such a session is nobody's, and its cookie is left as it is.
+    """
+
+    def __init__(self, data: dict[str, Any] | None = None, key: str = "", row_id: int = 0, lost: SQLAlchemyError | None = None) -> None:
         def on_update(changed: HouseSession) -> None:
             changed.modified = True
 
         super().__init__(data, on_update)
-        self.key, self.row_id = key, row_id
+        self.key, self.row_id, self.lost = key, row_id, lost
         self.modified = False
         self.accessed = True
         self.starts_anew = False
@@ -51,7 +55,11 @@ class HouseSessions(SessionInterface):
         """Return the session of the cookie, or an empty one; a forged or ended cookie is an empty one."""
         cookie = request.cookies.get(self.get_cookie_name(app), "")
         if cookie.startswith(_SERVED):
-            return self._stored(cookie.removeprefix(_SERVED))
+            try:
+                return self._stored(cookie.removeprefix(_SERVED))
+            except SQLAlchemyError as error:
+                # Flask has no error page yet at this point; demand_session() raises it where there is one.
+                return HouseSession(lost=error)
         signer = self._signer.get_signing_serializer(app)
         if not cookie or signer is None:
             return HouseSession()
@@ -69,6 +77,8 @@ class HouseSessions(SessionInterface):
         """Store what changed; a new identity gets a new key, so that a cookie known before sign-in is worth nothing after it."""
         if not isinstance(session, HouseSession):
             raise TypeError("a session that is not ours")
+        if session.lost is not None:
+            return
         # The view is over: what it did not commit is not kept, and must not stand in the way of our own transaction.
         db.session.rollback()
         name = self.get_cookie_name(app)
@@ -110,6 +120,13 @@ def _signed(signer: Any, cookie: str) -> dict[str, Any]:
 
 def _origin() -> tuple[str, str]:
     return request.remote_addr or "", request.headers.get("User-Agent", "")
+
+
+def demand_session() -> None:
+    """Raise what kept the database from saying who comes in, for a page that is not for anyone."""
+    lost: SQLAlchemyError | None = getattr(session, "lost", None)
+    if lost is not None:
+        raise lost
 
 
 def lifetime() -> timedelta:

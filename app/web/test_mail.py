@@ -75,7 +75,7 @@ def _acts(opened: Opened, links: list[str]) -> Acts | None:
     own = [link for link in links if link.startswith(base_url() + "/")]
     known = (("Click a link", "click", "/t/c/"), ("View in browser", "world", "/t/v/"), ("Unsubscribe page", "user-minus", "/u/"))
     found = [(words, icon, next((link for link in own if part in link), "")) for words, icon, part in known]
-    one_click = next((part for part in header(opened, "List-Unsubscribe").replace("<", " ").replace(">", " ").split() if part.startswith(base_url())), "")
+    one_click = next((part for part in header(opened, "List-Unsubscribe").replace("<", " ").replace(">", " ").split() if part.startswith(base_url() + "/")), "")
     acts = [act for act in found if act[2]]
     return Acts(acts, one_click.rstrip(",")) if acts or one_click else None
 

@@ -37,8 +37,11 @@ def shunted_jobs() -> Response:
 @policy(ADMINISTRATOR, "system", job=ShuntedJob)
 def retry(job: ShuntedJob) -> Response:
     """Ring for a job again."""
-    if not shunted.retry(db.session(), house().jobs, job):
+    known = shunted.job_of(job)
+    if known is None:
         abort(409, _("This version has no job of that name. Discard it."))
+    if not shunted.retry(db.session(), house().jobs, known, job):
+        abort(503, _("Redis does not answer, so nobody could be told to try. The job still waits here."))
     return _done("shunted_job.retried", job, _("The job is on its way again."))
 
 
