@@ -26,6 +26,7 @@ from app.web.i18n import init_i18n
 from app.web.numbers import init_numbers
 from app.web.plugin_rooms import guard_plugin_rooms
 from app.web.policy import init_policy, require_policies
+from app.web.rights import init_rights
 from app.web.sessions import init_sessions
 from app.web.shell import init_shell
 from app.web.theme import init_theme
@@ -49,6 +50,7 @@ def build(config: Config | None = None) -> Flask:
     csrf.init_app(app)
     init_errors(app)
     init_shell(app)
+    init_rights(app)
     doors.register(app, house.plugins)
     require_policies(app)
     cli.register(app)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 STARTABLE = ("draft", "scheduled")
 ENDED = ("finished", "cancelled")
 TEST = "test"
+TEST_MARK = "[Test]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,9 @@ def start_campaign_sending(house: House, session: Session, campaign: Campaign, *
 
 
 def start_test_sending(house: House, session: Session, campaign: Campaign, people: Iterable[TestRecipient]) -> Sending:
-    """Send the campaign as it stands to a few addresses: a sending of its own, counted in no report."""
-    sending = _sending(house, session, campaign, TEST, content_of(session, campaign))
+    """Send the campaign as it stands, marked in its subject, to a few addresses: a sending of its own, counted in no report."""
+    content = content_of(session, campaign)
+    sending = _sending(house, session, campaign, TEST, {**content, "subject": f"{TEST_MARK} {content['subject']}".strip()})
     # A test that may have arrived is not sent again by itself: the author looks and repeats it.
     sending.in_doubt_policy = "park"
     session.flush()

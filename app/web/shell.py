@@ -17,6 +17,10 @@ from app.web.house import plugins, settings
 from app.web.navigation import NavGroup, NavItem
 from app.web.tabs import init_tabs
 
+# Pages of the settings that have a line of their own, and pages that belong to the line of another.
+OWN_LINES = ("settings_delivery_servers.index", "settings_plug_ins.index")
+BESIDE = {"users.index": ("groups.index", "administrators.index")}
+
 
 def init_shell(app: Flask) -> None:
     """Give every template the product's name and, once somebody is signed in, their navigation."""
@@ -108,5 +112,14 @@ def _plugged(area: str) -> list[NavItem]:
 
 def _item(label: str, endpoint: str, icon: str) -> NavItem:
     url = url_for(endpoint)
-    exact = endpoint.endswith(".dashboard") or endpoint == "settings.home"
-    return NavItem(label, url, icon, request.path == url if exact else request.path.startswith(url))
+    return NavItem(label, url, icon, _is_in(request.path, endpoint, url))
+
+
+def _is_in(path: str, endpoint: str, url: str) -> bool:
+    """Whether a page belongs to a line: what has a line of its own does not belong to Settings, groups and administrators belong to Users."""
+    if endpoint.endswith(".dashboard"):
+        return path == url
+    if endpoint == "settings.home":
+        return path.startswith(url) and not path.startswith(tuple(url_for(own) for own in OWN_LINES))
+    also = tuple(url_for(other) for other in BESIDE.get(endpoint, ()))
+    return path.startswith((url, *also))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from tests.services.site import Site, served
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")
 RUN = "axe.run(document, {resultTypes: ['violations']})"
 GRAVE = {"serious", "critical"}
+# A folder that every page's picture is put into, for people to look at.
+PICTURES = os.environ.get("LETTERMILL_PICTURES", "")
 
 
 @dataclass(slots=True)
@@ -61,7 +65,14 @@ def _look(walk: Walk, browser: Browser, width: int, colours: str, *, with_axe: b
                 page.goto(walk.site.url + address.path)
                 found += _findings(page, address) if with_axe else []
                 found += _too_wide(page, address, width)
+                _picture(page, address, f"{width}-{colours}")
     return found
+
+
+def _picture(page: Page, address: Address, look: str) -> None:
+    if PICTURES:
+        name = re.sub(r"\W+", "-", address.path).strip("-")[:80] or "front"
+        page.screenshot(path=Path(PICTURES) / look / f"{name}.png", full_page=True)
 
 
 def _listened_to(context: BrowserContext, found: list[str]) -> Page:
@@ -96,8 +107,9 @@ def test_axe_finds_nothing_grave_on_any_page(walk: Walk, browser: Browser, colou
 
 
 @pytest.mark.timeout(300)
-def test_no_page_is_wider_than_a_phone(walk: Walk, browser: Browser) -> None:
-    found = _look(walk, browser, 390, "light", with_axe=False)
+@pytest.mark.parametrize("colours", ["light", "dark"] if PICTURES else ["light"])
+def test_no_page_is_wider_than_a_phone(walk: Walk, browser: Browser, colours: str) -> None:
+    found = _look(walk, browser, 390, colours, with_axe=False)
     assert found == []
 
 

@@ -170,7 +170,7 @@ def _tested(app: Flask, editor: Editor, sink: Sink) -> object:  # noqa: F811
 def test_a_test_looks_like_the_mail_and_is_counted_nowhere(app: Flask, editor: Editor, sink: Sink) -> None:  # noqa: F811
     editor.save()
     mail = _tested(app, editor, sink)
-    assert str(mail["Subject"]) == "Hi Anna"  # type: ignore[index]
+    assert str(mail["Subject"]) == "[Test] Hi Anna"  # type: ignore[index]
     assert (editor.stored.state, sink.copies()["me@example.org"]) == ("draft", 1)
     assert "0 sent" not in editor.paul.go("/user/campaigns/")
 

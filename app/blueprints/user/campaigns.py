@@ -19,6 +19,7 @@ from app.web.fragments import page_or_panel
 from app.web.house import house
 from app.web.numbers import asked_number
 from app.web.policy import ACCOUNT, Room, policy
+from app.web.rights import opens
 
 room = Room("campaigns", __name__, url_prefix="/user/campaigns")
 
@@ -49,9 +50,11 @@ def new() -> Response:
 @room.get("/<int:campaign_id>")
 @policy(ACCOUNT, "campaigns", campaign=Campaign)
 def show(campaign: Campaign) -> Response:
-    """Lead to the editor of a campaign that can be written, to the report of one that was sent."""
-    where = "editor.edit" if campaign.state in writing.WRITABLE else "reports.live"
-    return redirect(url_for(where, campaign_id=campaign.id))
+    """Lead to the editor of a campaign that can be written, to the report of one that was sent, or to the mail for who may see no reports."""
+    report = url_for("reports.live", campaign_id=campaign.id)
+    if campaign.state in writing.WRITABLE:
+        return redirect(url_for("editor.edit", campaign_id=campaign.id))
+    return redirect(report if opens(report) else url_for("editor.preview", campaign_id=campaign.id))
 
 
 @room.post("/<int:campaign_id>/copy")

@@ -260,6 +260,7 @@ def test_a_test_reaches_its_addresses_and_no_report(stage: Make, sink: Sink) -> 
     assert sending.state == "finished"
     assert len(sink.taken) == 1
     assert b"Berta" in sink.taken[0].data
+    assert b"\nSubject: [Test] " in sink.taken[0].data
     assert campaign.campaign.state == "draft"
 
 
