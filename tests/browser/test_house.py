@@ -29,11 +29,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 def somebody(browser: Browser, run: Run) -> Iterator[BrowserContext]:
     """A browser whose cookies last for the module: the administrator who has set the house up."""
     with stay_here(browser) as context:
-        _set_up(context.new_page(), run)
+        set_up(context.new_page(), run)
         yield context
 
 
-def _set_up(page: Page, run: Run) -> None:
+def set_up(page: Page, run: Run) -> None:
+    """Follow the link of the console, and become administrator."""
     link = re.search(r"http://\S+/set-up/\S+", run.until("/set-up/"))
     assert link is not None
     page.goto(link[0])
