@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from app.delivery.models import Batch, Link, Recipient, Sending, SendingMinute
 
 PAGE = 50
 POINTS = 40
+DETAIL = timedelta(hours=12)
 NOTHING = (0, 0, 0, 0, 0)
 
 
@@ -108,8 +110,7 @@ class Course:
 
 def course_of(session: Session, sending: Sending) -> Course:
     """Return how opens and clicks came in, from the minutes that the drainer keeps."""
-    rows = session.execute(sa.select(SendingMinute.minute, SendingMinute.opens, SendingMinute.clicks, SendingMinute.machine_opens)
-                           .where(SendingMinute.sending_id == sending.id).order_by(SendingMinute.minute)).all()
+    rows = _minutes(session, sending)
     if not rows:
         return Course([], [], [], [])
     first, last = rows[0].minute, rows[-1].minute + timedelta(minutes=1)
@@ -117,7 +118,17 @@ def course_of(session: Session, sending: Sending) -> Course:
     return _add_up(rows, first, last, step)
 
 
-def _add_up(rows: Sequence[sa.Row[datetime, int, int, int]], first: datetime, last: datetime, step: timedelta) -> Course:
+def _minutes(session: Session, sending: Sending) -> Sequence[Any]:
+    """Return the minutes; of a campaign that was read for longer than the hours of DETAIL, each hour added up by the database."""
+    found = SendingMinute
+    sums = [sa.cast(sa.func.sum(column), sa.Integer).label(column.key) for column in (found.opens, found.clicks, found.machine_opens)]
+    first, last = session.execute(sa.select(sa.func.min(found.minute), sa.func.max(found.minute)).where(found.sending_id == sending.id)).one()
+    by = [found.minute] if first is None or last - first <= DETAIL else [sa.func.date(found.minute), sa.extract("hour", found.minute)]
+    return session.execute(sa.select(sa.func.min(found.minute).label("minute"), *sums).where(found.sending_id == sending.id)
+                           .group_by(*by).order_by(sa.func.min(found.minute))).all()
+
+
+def _add_up(rows: Sequence[Any], first: datetime, last: datetime, step: timedelta) -> Course:
     course, opens, clicks, machines, index, moment = Course([], [], [], []), 0, 0, 0, 0, first
     while moment < last + step:
         while index < len(rows) and rows[index].minute < moment:

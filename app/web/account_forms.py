@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -27,8 +28,13 @@ def is_address(_form: FlaskForm, field: Field) -> None:
 
 def zone_choices() -> list[SelectChoice]:
     """Return every time zone that has a city in its name, and UTC."""
-    names = sorted(name for name in available_timezones() if "/" in name and "Etc/" not in name)
-    return choices((name, name.replace("_", " ")) for name in ["UTC", *names])
+    return choices((name, name.replace("_", " ")) for name in _zone_names())
+
+
+@cache
+def _zone_names() -> list[str]:
+    """The names, in the order of the alphabet; looking them up reads a folder for each."""
+    return ["UTC", *sorted(name for name in available_timezones() if "/" in name and "Etc/" not in name)]
 
 
 class SetUpForm(FlaskForm):

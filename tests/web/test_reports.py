@@ -7,6 +7,7 @@ import html
 import io
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -15,8 +16,9 @@ from flask import Flask
 
 from app.accounts.models import User
 from app.audience.models import Suppression
-from app.db import table_of
-from app.delivery.models import Link, Recipient
+from app.db import table_of, utcnow
+from app.delivery.models import Link, Recipient, Sending, SendingMinute
+from app.reports.campaign import course_of
 from tests.factories.customers import Customer, looking, words
 from tests.factories.mailed import Mailed
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
@@ -109,6 +111,21 @@ def test_the_chart_can_be_read_without_seeing_it(report: Report) -> None:
     assert (name[1], name[3]) == (name[2], "Opens and clicks over time")
     assert re.findall(r'<th scope="col" class="num">([^<]*)<', figure[0]) == ["Opens", "Clicks"]
     assert re.findall(r'<td class="num">([^<]*)<', figure[0])[-2:] == ["2", "1"]
+
+
+@both
+@pytest.mark.parametrize("days", [0, 3])
+def test_the_chart_ends_at_what_was_counted_however_long_it_took(app: Flask, report: Report, days: int) -> None:
+    began = utcnow().replace(second=0, microsecond=0) - timedelta(days=4)
+    minutes = [began + timedelta(days=days) * part / 6 + timedelta(minutes=part) for part in range(7)]
+    with looking(app) as session:
+        session.add_all(SendingMinute(sending_id=report.mailed.sending_id, minute=minute, opens=5, clicks=2) for minute in minutes)
+        session.commit()
+        course = course_of(session, session.get_one(Sending, report.mailed.sending_id))
+    assert (course.opens[-1], course.clicks[-1], course.opens[0]) == (35, 14, 0)
+    assert sorted(course.opens) == course.opens
+    assert course.moments[0] == began
+    assert 7 <= len(course.moments) <= 45
 
 
 @both
