@@ -62,7 +62,11 @@ def _start(options: Options, family: Family) -> None:
     status, said = family.run(command("upgrade"))
     if status:
         raise Refusal(f"The database could not be brought up to date: {_reason(said) or f'flask upgrade ended with status {status}'}")
-    for program in house():
+    web, *others = house()
+    family.start(web)
+    _await_pages(options, family)
+    # Behind the pages: on a small machine everything at once would keep people waiting twice as long, and queues can wait.
+    for program in others:
         family.start(program)
 
 
@@ -81,12 +85,16 @@ def _start_valkey(server: valkey.Embedded, family: Family, data: Path) -> None:
         )
 
 
-def _greet(options: Options, family: Family, console: Console) -> None:
-    """Wait until the pages answer, then say where they are, and what comes first."""
+def _await_pages(options: Options, family: Family) -> None:
+    """Wait until the pages answer; raise Refusal where they do not."""
     web = family.children["web"]
     family.wait(lambda: _is_healthy(options) or web.failures >= FALLS, HEALTHY_WITHIN_S)
     if not _is_healthy(options):
         raise Refusal(f"The pages do not answer on {options.address}. What the web process said is in {options.data / 'logs' / 'web.log'}")
+
+
+def _greet(options: Options, family: Family, console: Console) -> None:
+    """Say where the pages are, and what comes first."""
     console.say("")
     console.say(f"Lettermill runs at {options.address} (Ctrl-C ends it)")
     if options.demo and family.run(command("demo", logged=False))[0]:

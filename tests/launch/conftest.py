@@ -53,6 +53,10 @@ class Run:
                 return line
         pytest.fail(f"it ended without saying {words!r}: {self.said} {self.complaint}")
 
+    def heard(self, words: str) -> str:
+        """Return the line that holds these words, whether it was said before or is said yet."""
+        return next((line for line in self.said if words in line), None) or self.until(words)
+
     def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, float]:
         """Send a signal, as Ctrl-C does; return the exit status and after how many seconds it had ended."""
         began = time.monotonic()

@@ -49,7 +49,7 @@ def test_a_second_run_on_the_same_folder_is_refused_in_one_line(running: Run, ch
 
 
 def test_a_process_that_falls_over_is_started_again(running: Run) -> None:
-    line = next(line for line in running.said if line.startswith("delivery"))
+    line = running.heard("delivery runs as")
     os.kill(int(line.split()[-1]), signal.SIGKILL)
     assert running.until("delivery ended") == "delivery ended (killed by SIGKILL); it starts again in 0.5 s"
     running.until("delivery runs as")

@@ -26,6 +26,8 @@ def test_everything_starts_and_everything_ends_at_ctrl_c(start: Start) -> None:
     assert run.until("demo ").endswith("| the demonstration is over")
     assert run.until("set-up/") == "Set it up with this link, which works once: http://127.0.0.1/set-up/secret-of-the-link"
     assert run.answer("/healthz") == "ok"
+    for name in NAMES:
+        run.heard(f"{name} runs as")
     assert {line.split()[0] for line in run.said if " runs as " in line} == NAMES
     # gunicorn and its two workers, and the other seven; Valkey writes its title over the environment by which these are known.
     assert wait_for(lambda: len(run.family()) == 3 + 7)
@@ -38,6 +40,7 @@ def test_everything_starts_and_everything_ends_at_ctrl_c(start: Start) -> None:
 def test_secret_links_are_in_no_log(start: Start) -> None:
     run = start()
     run.until("set-up/")
+    run.heard("imports runs as")
     run.end()
     logs = "".join(file.read_text() for file in (run.data / "logs").iterdir())
     assert "secret-of-the-link" not in logs
@@ -59,7 +62,7 @@ def test_a_process_that_keeps_falling_over_is_started_ever_more_rarely(start: St
 
 def test_one_that_does_not_listen_is_ended_within_the_promise(start: Start) -> None:
     run = start(STUBBORN="imports")
-    run.until()
+    run.heard("imports runs as")
     status, seconds = run.end()
     assert status == 0
     assert seconds < 15
@@ -69,7 +72,7 @@ def test_one_that_does_not_listen_is_ended_within_the_promise(start: Start) -> N
 
 def test_a_second_ctrl_c_ends_at_once(start: Start) -> None:
     run = start(STUBBORN="imports")
-    run.until()
+    run.heard("imports runs as")
     run.process.send_signal(signal.SIGINT)
     run.until("Ending:")
     status, seconds = run.end()
@@ -112,13 +115,13 @@ def test_pages_that_never_answer_stop_the_start(start: Start) -> None:
 
 def test_a_console_that_goes_away_does_not_end_the_house(start: Start) -> None:
     run = start()
-    run.until()
+    run.heard("imports runs as")
     assert run.process.stdout is not None
     run.process.stdout.close()
     pid = next(pid for pid in run.family() if b"imports" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(pid, signal.SIGKILL)
     log = run.data / "logs" / "imports.log"
-    assert wait_for(lambda: log.read_text().count("runs as") == 2)
+    assert wait_for(lambda: log.is_file() and log.read_text().count("runs as") == 2)
     assert run.answer("/healthz") == "ok"
     run.process.send_signal(signal.SIGTERM)
     assert run.process.wait(15) == 0

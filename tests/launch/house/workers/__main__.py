@@ -6,9 +6,9 @@ import sys
 import time
 
 name = sys.argv[1]
+signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUBBORN") == name else lambda *_: sys.exit(0))
 sys.stdout.write(f"{name} runs as {os.getpid()}\n")
 if os.environ.get("FALLS") == name:
     sys.exit(3)
-signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUBBORN") == name else lambda *_: sys.exit(0))
 while True:
     time.sleep(60)
