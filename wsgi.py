@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from app import create_app
+from app.config import ConfigError
 from app.whole import Whole
 
-app = create_app()
+try:
+    app = create_app()
+except ConfigError as error:
+    sys.exit(str(error))
 application = Whole(app)

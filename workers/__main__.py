@@ -7,6 +7,7 @@ import sys
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
+from app.config import ConfigError
 from app.house import House
 from app.jobs import QUEUES
 from workers import mailbox, schedule
@@ -22,7 +23,11 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"usage: python -m workers NAME, where NAME is one of: {', '.join([*QUEUES, *LOOPS])}\n")
         return 2
     name = arguments[0]
-    app = application()
+    try:
+        app = application()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     house: House = app.extensions["lettermill"]
     with house.alive(name):
         return LOOPS[name](app) if name in LOOPS else listen(house, name)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import reading
 from app.house import VERSION
+from app.impatient import impatient
 from app.web.house import house
 from app.web.policy import ANYONE, Room, policy
 
@@ -35,7 +36,10 @@ def _database() -> bool:
 
 
 def _redis() -> bool:
+    client = impatient(house().redis)
     try:
-        return bool(house().redis.ping())
+        return bool(client.ping())
     except RedisError:
         return False
+    finally:
+        client.connection_pool.disconnect()

@@ -59,6 +59,17 @@ def problems(session: Session, values: Mapping[str, Any], but: DeliveryServer | 
     return found
 
 
+def would_tell_others(server: DeliveryServer, values: Mapping[str, Any]) -> bool:
+    """Whether these values would hand the stored password to another host, or to one that need not prove who it is.
+
+    Who may change a server may not, by that, read its password: secrets are never shown again (settings.md).
+    """
+    if not server.password_sealed:
+        return False
+    other = str(values.get("host", "")).strip().lower() != server.host.lower() or values.get("port") != server.port
+    return other or (server.verify_certificate and not values.get("verify_certificate")) or (server.security != "none" and values.get("security") == "none")
+
+
 def _name(value: Any) -> str:
     return "" if value and len(value) <= 120 else "Give the server a name of at most 120 characters."
 

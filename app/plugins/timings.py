@@ -9,9 +9,9 @@ import logging
 import time
 from dataclasses import dataclass
 
-from redis import ConnectionPool, Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from redis import Redis, RedisError
+
+from app.impatient import impatient
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Timings:
     """Collects the calls of one process, and hands them on a hundred at a time, or every five seconds."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = _impatient(redis)
+        self._redis = impatient(redis)
         self._rests_until = 0.0
         self._held: list[tuple[str, float, bool]] = []
         self._handed_on = time.monotonic()
@@ -69,13 +69,6 @@ class Timings:
             # Mail must not wait again and again for a number that nobody decides by.
             self._rests_until = time.monotonic() + REST_S
             log.warning("Redis is away; how long plug-ins took is not kept")
-
-
-def _impatient(redis: Redis) -> Redis:
-    """Return a client of the same server that tries once and no more."""
-    pool = redis.connection_pool
-    once = pool.connection_kwargs | {"retry": Retry(NoBackoff(), 0), "socket_timeout": 0.5, "socket_connect_timeout": 0.5}
-    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **once))
 
 
 def behaviour_of(redis: Redis, plugin: str) -> Behaviour:

@@ -66,7 +66,7 @@ def no_database() -> Fault:
     points = (
         Point("circle-check", _("Nothing you saved is lost"), _("A form you were just sending is not; go back, your browser has it.")),
         Point("player-pause", _("Sending has paused by itself"), _("Campaigns go on where they were. No mail is doubled.")),
-        Point("inbox", _("Bounces are still received"), _("They are kept on disk and read later.")),
+        Point("click", _("Opens and clicks are kept"), _("They wait in Redis and are counted when the database is back.")),
     )
     text = _("So this page cannot be shown. We try again every 5 seconds and open it as soon as the database is back.")
     return Fault(503, _("The database does not answer"), text, "database-off", points, again=5)

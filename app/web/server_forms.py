@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, IntegerField, PasswordField, RadioField, SelectField, StringField, TextAreaField
@@ -77,6 +78,8 @@ def save_server(form: FlaskForm, server: DeliveryServer, *, password: str | None
     values = there | typed
     with db.session.no_autoflush:
         found = servers.problems(db.session(), {"timeout_s": 10, "connections": 8, "port": 587} | values, server if server.id else None)
+    if password is None and servers.would_tell_others(server, values):
+        found["password"] = _("Type the password again: it was given for the server as it was reached before, and would now go elsewhere.")
     if wrong := _complain(form, found):
         return not wrong
     servers.save(db.session(), house().secrets, server, values, password=password, dkim_key=dkim_key)

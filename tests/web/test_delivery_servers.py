@@ -167,6 +167,18 @@ def test_a_password_is_kept_replaced_and_removed_and_never_shown(desk: ServerDes
     assert "the next one" not in told
 
 
+@pytest.mark.parametrize(("change", "asks"), [
+    ({"host": "collector.example.net"}, True), ({"port": "25"}, True), ({"security": "none"}, True), ({"verify_certificate": None}, True),
+    ({"name": "Renamed"}, False), ({"host": "MAIL.example.com"}, False), ({"host": "collector.example.net", "password": "new"}, False),
+    ({"host": "collector.example.net", "password__remove": "1"}, False), ({"per_hour": "5"}, False)])
+def test_a_stored_password_goes_nowhere_else_by_a_change_of_the_server(desk: ServerDesk, change: dict[str, Any], asks: bool) -> None:
+    first = {"host": "mail.example.com", "security": "starttls", "verify_certificate": "y", "username": "mailer"}
+    number = desk.add(587, password=SECRET, **first)
+    page = desk.post(str(number), connection(**{"port": 587} | first | change), 422 if asks else 200)
+    assert is_wrong(page, "password", "Type the password again") is asks
+    assert (desk.servers()["Renamed" if change.get("name") else "House mail"].host != "collector.example.net") or not asks
+
+
 # ------------------------------------------------------------------------------------------------ default, in use, gone
 
 

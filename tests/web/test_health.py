@@ -66,6 +66,18 @@ def speak(app: Flask, kind: str, pid: int = 1, ago_s: float = 0.0) -> None:
     house_of(app).redis.set(PREFIX + beat.name, orjson.dumps(asdict(beat)))
 
 
+def test_a_redis_that_takes_calls_and_says_nothing_is_down_before_the_container_gives_up(app: Flask, client: FlaskClient) -> None:
+    whole = house_of(app)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
+        app.extensions["lettermill"] = replace(whole, redis=Redis.from_url(url, socket_timeout=5))
+        began = time.monotonic()
+        answer = client.get("/healthz")
+        app.extensions["lettermill"] = whole
+    assert (answer.status_code, (answer.json or {})["redis"]) == (503, "down")
+    assert time.monotonic() - began < 3
+
+
 @pytest.mark.databases("sqlite", "mariadb")
 def test_a_house_that_is_well_says_so_to_anybody_and_sets_no_cookie(client: FlaskClient) -> None:
     answer = client.get("/healthz")
