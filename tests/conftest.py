@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 
 from app import create_app
 from app.config import Config
 from app.db import db
+from app.house import House
+from tests.factories.sending import every_tenant, make_house, session_of
 from tests.services.network import keep_inside
 
 pytest_plugins = [
@@ -47,3 +50,20 @@ def app(config: Config) -> Iterator[Flask]:
 def client(app: Flask) -> FlaskClient:
     """A browser without a screen, signed in as nobody."""
     return app.test_client()
+
+
+@pytest.fixture
+def house(config: Config) -> Iterator[House]:
+    """The house without its pages, as a worker has it."""
+    made = make_house(config)
+    with every_tenant():
+        yield made
+    made.engine.dispose()
+    made.redis.close()
+
+
+@pytest.fixture
+def session(house: House) -> Iterator[Session]:
+    """A session that sees every account's rows."""
+    with session_of(house) as opened:
+        yield opened

@@ -61,7 +61,7 @@ class Components:
 
 
 def init_theme(app: Flask, theme_dirs: Sequence[Path] = (), plugin_dirs: PluginDirs = dict) -> None:
-    """Set the order of the templates, and what every template may call: ``ui``, ``static_url``, ``theme_url``, ``template_slot``."""
+    """Set the order of the templates, and what every template may call: ``ui``, ``static_url``, ``theme_url``, ``template_slot``, ``opens``."""
     shipped = FileSystemLoader(SHIPPED)
     app.jinja_loader = ChoiceLoader([*(FileSystemLoader(folder) for folder in theme_dirs), PluginLoader(plugin_dirs), shipped,
                                      PrefixLoader({"default": shipped}, delimiter=":")])
@@ -69,6 +69,7 @@ def init_theme(app: Flask, theme_dirs: Sequence[Path] = (), plugin_dirs: PluginD
     app.jinja_env.globals.update(ui=Components(app.jinja_env), static_url=static_url, theme_url=theme_url, style_sheets=STYLE_SHEETS,
                                  page_scripts=SCRIPTS, default_brand=Brand())
     app.jinja_env.globals.setdefault("template_slot", no_slot)
+    app.jinja_env.globals.setdefault("opens", every_door)
     init_charts(app)
     app.extensions["theme_static"] = [Path(folder) / "static" for folder in theme_dirs]
     app.view_functions["static"] = static_file
@@ -82,6 +83,11 @@ def set_template_slot(app: Flask, slot: Slot) -> None:
 def no_slot(_name: str, **_context: object) -> str:
     """Return nothing: no plug-in adds to this place."""
     return ""
+
+
+def every_door(_url: object, _method: str = "GET") -> bool:
+    """Say that every address opens; the house puts its own judgement here (app/web/rights.py)."""
+    return True
 
 
 def static_url(name: str) -> str:

@@ -10,7 +10,6 @@ from unittest.mock import patch
 
 import pytest
 import sqlalchemy as sa
-from flask import Flask
 from redis import ConnectionError as RedisAway
 from redis import Redis
 from werkzeug.test import Client, TestResponse
@@ -24,25 +23,13 @@ from app.tracking.hits import PIXEL
 from app.tracking.targets import Targets
 from launch.ports import free_port
 from tests.factories.customers import looking
-from tests.factories.posted import Posted, door, posted
+from tests.factories.posted import Posted, door
 from tests.factories.sending import addresses
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 from workers import schedule
 
 PERSON = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
 both = pytest.mark.databases("sqlite", "mariadb")
-
-
-@pytest.fixture
-def mailing(app: Flask, sink: Sink) -> Posted:  # noqa: F811
-    """A campaign that went to three people."""
-    return posted(app, sink)
-
-
-@pytest.fixture
-def visitor(app: Flask) -> Client:
-    """Somebody who opened a mail."""
-    return door(app)
 
 
 def drained(mailing: Posted) -> Figures:

@@ -21,18 +21,6 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 both = pytest.mark.databases("sqlite", "mariadb")
 
 
-@pytest.fixture
-def mailing(app: Flask, sink: Sink) -> Posted:  # noqa: F811
-    """A campaign that went to three people."""
-    return posted(app, sink)
-
-
-@pytest.fixture
-def visitor(app: Flask) -> Client:
-    """Somebody without a cookie."""
-    return door(app)
-
-
 def states(app: Flask) -> dict[str, str]:
     """Return everybody's state on every list, by list and address."""
     with looking(app) as session:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -13,7 +12,6 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.orm import Session
 
 from app.campaigns.models import Campaign
-from app.config import Config
 from app.db import utcnow
 from app.delivery.freeze import freeze_chunk
 from app.delivery.lifecycle import start_campaign_sending
@@ -25,22 +23,6 @@ from app.jobs import SEND
 from app.processes.leases import hold
 from tests.factories import sending as factory
 from workers import schedule, sweep
-
-
-@pytest.fixture
-def house(config: Config) -> Iterator[House]:
-    """The house, as a worker has it."""
-    made = factory.make_house(config)
-    with factory.every_tenant():
-        yield made
-    made.engine.dispose()
-
-
-@pytest.fixture
-def session(house: House) -> Iterator[Session]:
-    """A session that sees every account's rows."""
-    with factory.session_of(house) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
 from app.audience.models import SubscriberList
-from app.config import Config
-from app.house import House
-from tests.factories.sending import every_tenant, make_house, make_list, make_user, session_of
-
-
-@pytest.fixture
-def house(config: Config) -> Iterator[House]:
-    made = make_house(config)
-    yield made
-    made.engine.dispose()
-    made.redis.close()
-
-
-@pytest.fixture
-def session(house: House) -> Iterator[Session]:
-    with every_tenant(), session_of(house) as opened:
-        yield opened
+from tests.factories.sending import make_list, make_user
 
 
 @pytest.fixture

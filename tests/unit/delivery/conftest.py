@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from app.accounts.models import User
 from app.audience.models import Subscriber, SubscriberList
 from app.campaigns.models import Campaign
-from app.config import Config
 from app.delivery import engine, lifecycle
 from app.delivery.doors import Doors
 from app.delivery.freeze import freeze_chunk
@@ -22,22 +21,6 @@ from app.delivery.prepare import prepare
 from app.house import House
 from tests.factories import sending as factory
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
-
-
-@pytest.fixture
-def house(config: Config) -> Iterator[House]:
-    """The house, as a worker has it."""
-    made = factory.make_house(config)
-    with factory.every_tenant():
-        yield made
-    made.engine.dispose()
-
-
-@pytest.fixture
-def session(house: House) -> Iterator[Session]:
-    """A session that sees every account's rows."""
-    with factory.session_of(house) as opened:
-        yield opened
 
 
 @pytest.fixture

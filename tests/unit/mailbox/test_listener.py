@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from app.config import Config
 from app.delivery.models import TestMail
 from app.house import House
 from app.mailbox import listener, mails
@@ -57,15 +56,6 @@ class Wire:
         while line[3:4] == b"-":
             line = self._replies.readline()
         return int(line[:3] or 0)
-
-
-@pytest.fixture
-def house(config: Config) -> Iterator[House]:
-    """The house, as the mailbox's process has it."""
-    made = factory.make_house(config)
-    with factory.every_tenant():
-        yield made
-    made.engine.dispose()
 
 
 @pytest.fixture
