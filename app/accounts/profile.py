@@ -1,4 +1,4 @@
-"""An administrator's own account: name and zone freely; password and address only with the present password.
+"""One's own account: name and zone freely; password and address only with the present password.
 
 A changed address is confirmed at the old and at the new one: each gets a link, and the change happens when both were opened.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.accounts import links
-from app.accounts.models import Administrator
+from app.accounts.models import Administrator, User
 from app.accounts.passwords import is_right, problem_with
 from app.accounts.signing_in import set_password
 from app.accounts.users import taken
@@ -26,7 +26,7 @@ class EmailChange:
     new_secret: str
 
 
-def problems(session: Session, person: Administrator, *, email: str, username: str, new_password: str, password: str) -> dict[str, str]:
+def problems(session: Session, person: Administrator | User, *, email: str, username: str, new_password: str, password: str) -> dict[str, str]:
     """Return what is wrong, by field, in words."""
     found = {"username": taken(session, "username", username, person), "email": taken(session, "email", email, person)}
     if new_password:
@@ -36,7 +36,7 @@ def problems(session: Session, person: Administrator, *, email: str, username: s
     return {name: problem for name, problem in found.items() if problem}
 
 
-def change(session: Session, person: Administrator, *, new_password: str, **values: str) -> None:
+def change(session: Session, person: Administrator | User, *, new_password: str, **values: str) -> None:
     """Store the name, the zone, and a new password, which ends every session."""
     for name, value in values.items():
         setattr(person, name, value)

@@ -20,6 +20,7 @@ ROOMS = (
     "admin.test_mailbox",
     "admin.system",
     "user.dashboard",
+    "user.account",
     "user.lists",
     "user.subscribers",
     "user.fields",

@@ -10,7 +10,7 @@ from wtforms import PasswordField, SelectField, StringField, ValidationError
 from wtforms.validators import InputRequired, Length, Regexp
 
 from app.accounts import profile
-from app.accounts.models import Administrator
+from app.accounts.models import Administrator, User
 from app.accounts.passwords import is_right
 from app.db import db
 from app.settings.audit import record
@@ -22,18 +22,24 @@ from app.web.house import absolute_url
 from app.web.identity import LANGUAGES
 
 
-class ProfileForm(FlaskForm):
-    """Account information."""
+class AccountForm(FlaskForm):
+    """What everybody changes of themselves."""
 
     first_name = StringField(_l("First name"), [InputRequired(_l("Type your first name.")), Length(max=100)])
     last_name = StringField(_l("Last name"), [Length(max=100)])
+    time_zone = SelectField(_l("Time zone"), choices=zone_choices)
+    language = SelectField(_l("Language"), choices=choices((code, {"en": "English"}.get(code, code)) for code in LANGUAGES))
+    new_password = PasswordField(_l("New password"), description=_l("12 characters or more. Every other browser is signed out."))
+    password = PasswordField(_l("Present password"), description=_l("Needed for a new password."))
+
+
+class ProfileForm(AccountForm):
+    """Account information of an administrator, who changes the names to sign in with, too."""
+
     email = StringField(_l("Email address"), [InputRequired(_l("Type your email address.")), is_address],
                         description=_l("A new address is confirmed at the old and at the new one."))
     username = StringField(_l("User name"), [InputRequired(_l("Choose a user name to sign in with.")), Regexp(
         USERNAME, message=_l("Use 3 to 64 letters, digits, dots, hyphens or underscores; begin and end with a letter or digit."))])
-    time_zone = SelectField(_l("Time zone"), choices=zone_choices)
-    language = SelectField(_l("Language"), choices=choices((code, {"en": "English"}.get(code, code)) for code in LANGUAGES))
-    new_password = PasswordField(_l("New password"), description=_l("12 characters or more. Every other browser is signed out."))
     password = PasswordField(_l("Present password"), description=_l("Needed for a new address or a new password."))
 
 
@@ -49,9 +55,9 @@ class KeyForm(FlaskForm):
             raise ValidationError(_("This is not your password."))
 
 
-def save_profile(form: ProfileForm, person: Administrator) -> bool:
+def save_profile(form: AccountForm, person: Administrator | User) -> bool:
     """Store a valid form; False, with the messages beside the fields, where something is wrong."""
-    email, username = form.email.data.lower(), form.username.data.lower()
+    email, username = (form.email.data.lower(), form.username.data.lower()) if isinstance(form, ProfileForm) else (person.email, person.username)
     found = profile.problems(db.session(), person, email=email, username=username, new_password=form.new_password.data or "",
                              password=form.password.data or "")
     for name, problem in found.items():
@@ -60,7 +66,7 @@ def save_profile(form: ProfileForm, person: Administrator) -> bool:
         return False
     profile.change(db.session(), person, new_password=form.new_password.data or "", first_name=form.first_name.data,
                    last_name=form.last_name.data or "", username=username, time_zone=form.time_zone.data, language=form.language.data)
-    if email != person.email:
+    if email != person.email and isinstance(person, Administrator):
         _mail_links(person, email)
     record(db.session(), actor.actor_name(), actor.client_address(), "profile.changed", person.email, {"password": bool(form.new_password.data)})
     db.session.commit()

@@ -66,8 +66,8 @@ def visit() -> Visit | None:
 
 def _foot(person: Administrator | User) -> Account:
     role = _("Administrator") if isinstance(person, Administrator) else person.company or person.group.name
-    links = [NavItem(_("Your account"), url_for("settings_admin_account.show"), "user")] if isinstance(person, Administrator) else []
-    return Account(person.name, role, url_for("auth.sign_out"), links)
+    own = "settings_admin_account.show" if isinstance(person, Administrator) else "account.show"
+    return Account(person.name, role, url_for("auth.sign_out"), [NavItem(_("Your account"), url_for(own), "user")])
 
 
 def navigation() -> list[NavGroup]:

@@ -18,7 +18,7 @@ from app.web.test_mail import CloseUp
 
 def init_tabs(app: Flask) -> None:
     """Give the templates their tabs."""
-    app.jinja_env.globals.update(people_tabs=people_tabs, system_tabs=system_tabs, mail_views=mail_views, report_tabs=report_tabs,
+    app.jinja_env.globals.update(people_tabs=people_tabs, own_tabs=own_tabs, system_tabs=system_tabs, mail_views=mail_views, report_tabs=report_tabs,
                                  campaign_tabs=campaign_tabs, greeting=greeting, moment=moment, event_words=event_words,
                                  permission_count=len(OF_USER_GROUPS))
 
@@ -30,6 +30,11 @@ def people_tabs(active: str) -> list[TabLink]:
     if person is not None and administrator_may(person, "administrators"):
         tabs.append(TabLink(_("Administrators"), url_for("administrators.index"), active == "administrators"))
     return tabs
+
+
+def own_tabs(active: str) -> list[TabLink]:
+    """A customer's own account."""
+    return [TabLink(_("Account"), url_for("account.show"), active == "account"), TabLink(_("Sessions"), url_for("account.sessions"), active == "sessions")]
 
 
 def system_tabs(active: str, shunted: int) -> list[TabLink]:

@@ -140,6 +140,9 @@ ROUTES: dict[str, Route] = {
     "api_settings.read": Route(KEY, "settings", "", {"GET": 200}),
     "api_settings.schema": Route(KEY, "settings", "", {"GET": 200}),
     "api_settings.sections": Route(KEY, "settings", "", {"GET": 200}),
+    "account.revoke": Route(SIGNED_IN, "", "", {"POST": 302}),
+    "account.sessions": Route(SIGNED_IN, "", "", {"GET": 200}),
+    "account.show": Route(SIGNED_IN, "", "", {"GET": 200, "POST": 422}),
     "auth.sign_out": Route(SIGNED_IN, "", "", {"POST": 302}),
 }
 # fmt: on
@@ -159,6 +162,9 @@ EXCEPTIONS: dict[tuple[str, str, str, str], tuple[int, str]] = {
     ("auth.confirm_email", "GET", "*", "absent"): (200, "The page says that the link is over; it names nobody."),
     ("auth.confirm_email", "POST", "*", "absent"): (200, "The page says that the link is over; it names nobody."),
     ("settings_admin_account.revoke", "POST", "*", "absent"): (302, "One's own sessions only; one that is over already is as good as ended."),
+    ("account.revoke", "POST", "*", "absent"): (302, "One's own sessions only; one that is over already is as good as ended."),
+    **{(f"account.{page}", method, actor, thing): (404, "An administrator's own account is Settings › Admin account.") for actor in ADMINISTRATORS
+       for page, method in (("show", "GET"), ("show", "POST"), ("sessions", "GET"), ("revoke", "POST")) for thing in ("none", "a", "absent")},
 }
 
 

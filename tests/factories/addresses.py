@@ -27,7 +27,7 @@ LOOKS = {
     "settings_plug_ins.index": ("show=attention",),
     "users.index": ("q=ada",),
 }
-WHO_WALKS = {Who.ANYONE: "", Who.SIGNED_IN: "super", Who.ADMINISTRATOR: "super", Who.ACCOUNT: "a", Who.KEY: ""}
+WHO_WALKS = {Who.ANYONE: "", Who.SIGNED_IN: "a", Who.ADMINISTRATOR: "super", Who.ACCOUNT: "a", Who.KEY: ""}
 
 
 @dataclass(frozen=True, slots=True)
