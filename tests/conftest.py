@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 from sqlalchemy.orm import Session
 
 from app import create_app
@@ -26,6 +27,9 @@ pytest_plugins = [
 ]
 
 keep_inside()
+# How long an example takes says how busy the machine is, and nothing about the house.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_a_private_host_that_is_not_marked_as_internal_gets_no_connection(sink: 
 @pytest.mark.parametrize("fault", ["STALL", "CUT", "421 4.3.2 closing", "554 5.7.1 no"])
 def test_the_step_that_fails_is_named(sink: Sink, certificate: Path, verb: str, phase: Phase, fault: str) -> None:
     sink.features, sink.users, sink.faults = ("AUTH PLAIN",), USERS, Faults(replies={verb: fault})
-    checked = check(sink, security="starttls", verify=False, username="mailer", password=USERS["mailer"], timeout=0.2)
+    checked = check(sink, security="starttls", verify=False, username="mailer", password=USERS["mailer"], timeout=2 if fault == "STALL" else 10)
     assert checked.failed_at is phase
     assert checked.why
 

@@ -43,7 +43,7 @@ def test_an_encoded_word_in_a_subject_stays_the_words_that_were_typed() -> None:
 @example(text="é" * 400)
 @example(text="  two  blanks  inside  ")
 @example(text="a" * 3000)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_is_one_header_and_reads_as_it_was_typed(text: str) -> None:
     head = fold("Subject", encode_text(text))
     check_wire(head, ["Subject"])
@@ -57,7 +57,7 @@ def test_any_text_is_one_header_and_reads_as_it_was_typed(text: str) -> None:
 
 
 @given(values=st.lists(HOSTILE, min_size=1, max_size=5))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_block_holds_exactly_the_headers_that_were_meant(values: list[str]) -> None:
     names = [f"X-Number-{number}" for number in range(len(values))]
     head = write_headers(list(zip(names, map(encode_text, values), strict=True)))
@@ -74,7 +74,7 @@ def test_a_block_holds_exactly_the_headers_that_were_meant(values: list[str]) ->
 @example(name="Kiosk, Oslo <kiosk@evil.example>")
 @example(name="Anna (Berge)")
 @example(name="Søren " * 20)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_display_name_reads_as_it_was_typed_and_hides_no_second_address(name: str) -> None:
     head = fold("From", mailbox(name, "maya@example.com"))
     check_wire(head, ["From"])

@@ -62,7 +62,7 @@ def check_wire_lines(data: bytes) -> None:
 
 @given(name=HOSTILE, subject=HOSTILE, who=HOSTILE, city=HOSTILE)
 @example(name="Anna\n", subject="\r\nBcc: a@b", who='"', city="a b&c")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_mail_is_read_as_it_was_meant_whatever_the_values_hold(name: str, subject: str, who: str, city: str) -> None:
     data = compile_message(DRAFT).render(_values(name=name, subject=subject, who=who, city=city))
     check_wire_lines(data)
@@ -140,7 +140,7 @@ def test_the_boundary_is_in_no_part_and_differs_between_messages() -> None:
 @given(data=st.binary(max_size=3000), name=st.text(min_size=1, max_size=60))
 @example(data=b"\r\n.\r\n", name='a".pdf\r\nX: y')
 @example(data=b"", name="ünï 漢.pdf")
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_an_attachment_arrives_byte_for_byte_under_its_name(data: bytes, name: str) -> None:
     wire = compile_message(
         Draft((("Subject", ("x",)),), ("<b>h</b>",), ("p",), (Attachment(name, "application/pdf", data), Attachment("2.csv", "text/csv", b"a,b")))

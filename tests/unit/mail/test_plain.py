@@ -92,7 +92,7 @@ def test_nesting_that_no_parser_follows_costs_the_text_and_not_the_page() -> Non
 
 
 @given(source=st.one_of(MARKUP, st.text(max_size=100)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_broken_html_is_read_as_far_as_it_goes(source: str) -> None:
     text = html_to_plain(source)
 
