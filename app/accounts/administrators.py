@@ -35,6 +35,9 @@ def change(session: Session, administrator: Administrator, *, password: str = ""
 
 
 def is_last_super(session: Session, administrator: Administrator) -> bool:
-    """Whether nobody else could undo what this administrator gives up."""
-    others = sa.select(Administrator.id).where(Administrator.is_super, Administrator.enabled, Administrator.id != administrator.id)
-    return administrator.is_super and session.scalar(others.limit(1)) is None
+    """Whether nobody else could undo what this administrator gives up.
+
+    The rows stay locked until the caller commits: of two who switch each other off at once, the second is told.
+    """
+    supers = sa.select(Administrator.id).where(Administrator.is_super, Administrator.enabled).order_by(Administrator.id)
+    return administrator.is_super and set(session.scalars(supers.with_for_update())) <= {administrator.id}

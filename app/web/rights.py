@@ -21,7 +21,7 @@ def init_rights(app: Flask) -> None:
 
 
 def opens(url: Any, method: str = "GET") -> bool:
-    """Whether whoever is signed in may go to this address; any address that is not a page of ours opens."""
+    """Whether whoever is signed in may go to this address; what is not a page of ours opens, and to a stranger everything, at the sign-in."""
     path = str(url).partition("?")[0].partition("#")[0]
     if not path.startswith("/"):
         return True
@@ -29,7 +29,7 @@ def opens(url: Any, method: str = "GET") -> bool:
         endpoint, _arguments = current_app.create_url_adapter(request).match(path, method=method)  # type: ignore[union-attr]
     except (HTTPException, RequestRedirect):
         return True
-    return _lets_in(app_policy(endpoint))
+    return actor.person() is None or _lets_in(app_policy(endpoint))
 
 
 def _lets_in(found: Policy) -> bool:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 
+from app.accounts import administrators
 from app.accounts.models import Administrator
 from app.accounts.permissions import OF_ADMINISTRATORS
 from app.settings.models import AuditEntry
@@ -125,6 +131,25 @@ def test_the_only_one_who_may_do_everything_stays(app: Flask, maya: FlaskClient,
     assert maya.post(_address(app, "maya"), data=_typed(app, "maya", is_super="", enabled="")).location == "/admin/settings/admin-account/"
     assert _stored(app, "maya").is_super
     assert maya.get("/admin/administrators/").status_code == 200
+
+
+@pytest.mark.databases("sqlite", "mariadb")
+def test_of_two_who_switch_each_other_off_at_once_one_stays(app: Flask, maya: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    nora, both_have_looked = browser_of(app, make_administrator(app, "nora")), threading.Barrier(2)
+    looks = administrators.is_last_super
+
+    def slowly(session: Session, person: Administrator) -> bool:
+        found = looks(session, person)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_have_looked.wait(1)
+        return found
+
+    monkeypatch.setattr(administrators, "is_last_super", slowly)
+    forms = [(maya, _address(app, "nora"), _typed(app, "nora", enabled="")), (nora, _address(app, "maya"), _typed(app, "maya", enabled=""))]
+    with ThreadPoolExecutor(2) as pool:
+        answers = [done.result() for done in [pool.submit(browser.post, url, data=form) for browser, url, form in forms]]
+    assert sorted(answer.status_code for answer in answers) == [302, 422]
+    assert sorted([_stored(app, "maya").enabled, _stored(app, "nora").enabled]) == [False, True]
 
 
 def test_of_two_who_may_do_everything_one_may_go(app: Flask, maya: FlaskClient) -> None:

@@ -199,6 +199,7 @@ def test_somebody_who_is_signed_in_is_told_that_the_database_is_away_and_stays_s
             assert answer.status_code == 503
             assert "The database does not answer" in words(answer.text)
             assert "Set-Cookie" not in answer.headers
+        assert "Try again now" in words(maya.get(url).text)
         assert maya.get("/healthz").status_code == 200
         assert maya.get("/sign-in").status_code == 200
         assert maya.get("/nowhere").status_code == 404
