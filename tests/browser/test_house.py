@@ -9,20 +9,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from launch.options import ROOT
 from tests.launch.conftest import Run
 from tests.services.browser import stay_here
 
 PASSWORD = "mill pond heron stone"
 READER = "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Thunderbird/128.0"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """The house as ./run starts it: pages, senders, the mailbox, a Redis of its own."""
-    running = Run(ROOT, tmp_path_factory.mktemp("house"), WEB_CONCURRENCY="1")
-    yield running
-    running.close()
 
 
 @pytest.fixture(scope="module")

@@ -10,20 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from launch.options import ROOT
 from tests.browser.test_house import PASSWORD, set_up
 from tests.launch.conftest import Run
 from tests.services.browser import stay_here
 
 PEOPLE = 'Email,First name\n"anna@example.org",Anna\nbo@example.org,"Bo ""the"" Berg"\nnobody,None\n'
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """The house as ./run starts it."""
-    running = Run(ROOT, tmp_path_factory.mktemp("plain"), WEB_CONCURRENCY="1")
-    yield running
-    running.close()
 
 
 @pytest.fixture(scope="module")
