@@ -51,7 +51,9 @@ def test_one_signs_in_by_keys_alone(browser: Browser, site: Site, town: Town) ->
         expect(page).to_have_title("Dashboard · Millpond")
 
 
-def test_the_first_tab_leads_past_the_navigation(page: Page) -> None:
+@pytest.mark.parametrize("path", ["/admin/", "/admin/users/", "/admin/settings/email-delivery/"])
+def test_the_first_tab_leads_past_the_navigation(page: Page, site: Site, path: str) -> None:
+    page.goto(site.url + path)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()

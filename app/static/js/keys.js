@@ -75,4 +75,9 @@ for (const box of document.querySelectorAll("[data-letters]")) {
   box.checked = !lettersOff();
   box.addEventListener("change", () => localStorage.setItem("lm-letters", box.checked ? "on" : "off"));
 }
-document.querySelector(".lm-tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+/* The chosen tab is in sight on a phone. Not by scrollIntoView: Chromium would let the Tab key start there, behind the navigation. */
+for (const tab of document.querySelectorAll("[data-tabs] [aria-current]")) {
+  const bar = tab.closest("[data-tabs]"), place = tab.getBoundingClientRect(), frame = bar.getBoundingClientRect();
+  bar.scrollLeft += place.left + place.width / 2 - (frame.left + frame.width / 2);
+}
