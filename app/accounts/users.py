@@ -16,8 +16,8 @@ def page_of_users(session: Session, after: int = 0, words: str = "") -> list[Use
     """Return the next users by number, at most PAGE + 1 of them (one more tells that there is a next page)."""
     query = sa.select(User).where(User.id > after).order_by(User.id).limit(PAGE + 1)
     if words:
-        start = words.strip().lower() + "%"
-        query = query.where(sa.or_(User.email.like(start), User.username.like(start), User.last_name.like(start), User.company.like(start)))
+        start = words.strip().lower()
+        query = query.where(sa.or_(*(column.istartswith(start, autoescape=True) for column in (User.email, User.username, User.last_name, User.company))))
     return list(session.scalars(query).unique())
 
 

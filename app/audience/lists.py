@@ -29,6 +29,12 @@ def all_lists(session: Session) -> list[SubscriberList]:
     return list(session.scalars(sa.select(SubscriberList).order_by(SubscriberList.name)))
 
 
+def lists_named(session: Session, words: str, most: int) -> list[SubscriberList]:
+    """Return the account's lists whose name holds the words, by name, ``most`` at most."""
+    query = sa.select(SubscriberList).where(SubscriberList.name.icontains(words, autoescape=True)).order_by(SubscriberList.name)
+    return list(session.scalars(query.limit(most)))
+
+
 def create(session: Session, owner: User, *, name: str, sender_name: str = "", sender_email: str = "") -> SubscriberList:
     """Add a list; raise LimitReached."""
     most = owner.group.limits.get("lists")

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.audience.models import ConsentEvent, Subscriber, SubscriberList
-from app.db import utcnow
+from app.db import begins_with, utcnow
 from app.mail.address import normalise, parse_address
 
 PAGE = 50
@@ -19,11 +19,16 @@ def page_of_subscribers(session: Session, found: SubscriberList, after: int = 0,
     """Return the next people of a list by number, PAGE + 1 at most; ``words`` is the beginning of an address."""
     query = sa.select(Subscriber).where(Subscriber.list_id == found.id)
     if words:
-        start = words.strip().lower().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        query = query.where(Subscriber.dedupe_key.like(start + "%", escape="\\"))
+        query = query.where(begins_with(Subscriber.dedupe_key, words.strip().lower()))
     if state:
         query = query.where(Subscriber.state == state)
     return list(session.scalars(query.where(Subscriber.id > after).order_by(Subscriber.id).limit(PAGE + 1)))
+
+
+def people_at(session: Session, start: str, most: int) -> list[Subscriber]:
+    """Return the account's people whose address begins so, on whichever list, ``most`` at most."""
+    query = sa.select(Subscriber).where(begins_with(Subscriber.dedupe_key, start.strip().lower())).order_by(Subscriber.dedupe_key, Subscriber.id)
+    return list(session.scalars(query.limit(most)))
 
 
 def find(session: Session, found: SubscriberList, address: str) -> Subscriber | None:

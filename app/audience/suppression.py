@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.audience.models import Suppression
+from app.db import begins_with
 from app.mail.address import parse_pattern
 
 PAGE = 50
@@ -20,8 +21,7 @@ def page_of_suppressions(session: Session, user_id: int, before: int | None = No
     if before:
         query = query.where(Suppression.id < before)
     if words:
-        start = words.strip().lower().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        query = query.where(Suppression.pattern.like(start + "%", escape="\\"))
+        query = query.where(begins_with(Suppression.pattern, words.strip().lower()))
     return list(session.scalars(query))
 
 

@@ -20,6 +20,7 @@ ROOMS = (
     "admin.test_mailbox",
     "admin.system",
     "user.dashboard",
+    "user.go",
     "user.account",
     "user.lists",
     "user.subscribers",

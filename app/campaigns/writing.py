@@ -41,6 +41,12 @@ def page_of_campaigns(session: Session, before: int | None = None, state: str = 
     return list(session.scalars(query))
 
 
+def campaigns_named(session: Session, words: str, most: int) -> list[Campaign]:
+    """Return the newest campaigns whose name holds the words, ``most`` at most."""
+    query = sa.select(Campaign).where(Campaign.name.icontains(words, autoescape=True)).order_by(Campaign.id.desc())
+    return list(session.scalars(query.limit(most)))
+
+
 def create(session: Session, user_id: int, name: str, time_zone: str) -> Campaign:
     """Add a draft; its From is taken from the account's last campaign, so that it is typed once."""
     last = session.scalar(sa.select(Campaign).order_by(Campaign.id.desc()).limit(1))

@@ -34,8 +34,7 @@ def page(session: Session, before: int | None, words: str) -> list[TestMail]:
     if before:
         query = query.where(TestMail.id < before)
     if words:
-        like = "%" + words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
-        query = query.where(sa.or_(TestMail.subject.like(like, escape="\\"), TestMail.rcpt_to.like(like, escape="\\"), TestMail.sender.like(like, escape="\\")))
+        query = query.where(sa.or_(*(column.contains(words, autoescape=True) for column in (TestMail.subject, TestMail.rcpt_to, TestMail.sender))))
     return list(session.scalars(query))
 
 

@@ -34,7 +34,8 @@ def _context() -> dict[str, Any]:
     if person is None:
         return shared
     home = url_for("admin.dashboard" if isinstance(person, Administrator) else "user.dashboard")
-    return shared | {"navigation": navigation(), "account": _foot(person), "visit": visit(), "home_url": home}
+    go = url_for("go.find") if account_in_hand() else ""
+    return shared | {"navigation": navigation(), "account": _foot(person), "visit": visit(), "home_url": home, "goto_url": go}
 
 
 def product_name() -> str:

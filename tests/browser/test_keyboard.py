@@ -84,7 +84,7 @@ def _arrive(page: Page, title: str) -> None:
 def test_the_list_of_keys_is_true(page: Page, site: Site) -> None:
     page.keyboard.press("?")
     listed = page.locator("#keys dt").all_inner_texts()
-    assert [" ".join(keys.split()) for keys in listed] == ["/", "?", "Ctrl S", "Esc", "j k", "g d", "g c", "g s"]
+    assert [" ".join(keys.split()) for keys in listed] == ["Ctrl K", "/", "?", "Ctrl S", "Esc", "j k", "g d", "g c", "g s"]
     page.keyboard.press("Escape")
     expect(page.locator("#keys")).not_to_be_visible()
 
@@ -134,3 +134,22 @@ def test_while_somebody_writes_letters_are_letters(page: Page, site: Site) -> No
     page.get_by_label("Product name").press_sequentially("gs/?jk")
     expect(page.get_by_label("Product name")).to_have_value("gs/?jk")
     expect(page.locator("#keys")).not_to_be_visible()
+
+
+def test_ctrl_k_leads_anywhere(page: Page, site: Site) -> None:
+    page.goto(site.url + "/admin/settings/system/")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#go input")).to_be_focused()
+    expect(page.locator("#go-found a", has_text="Test mailbox")).to_be_visible()
+
+    page.keyboard.type("mailer")
+    expect(page.locator("#go-found a")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#go-found a")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/settings/email-delivery/#row-x_mailer")
+
+    page.keyboard.press("Control+k")
+    page.keyboard.press("Escape")
+    expect(page.locator("#go")).not_to_be_visible()

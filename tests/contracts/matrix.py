@@ -40,6 +40,7 @@ ROUTES: dict[str, Route] = {
     "editor.test": Route(ACCOUNT, "campaigns", "campaign:Campaign", {"POST": 422}),
     "fields.delete": Route(ACCOUNT, "lists", "list:SubscriberList field:CustomField", {"POST": 302}),
     "fields.index": Route(ACCOUNT, "lists", "list:SubscriberList", {"GET": 200, "POST": 422}),
+    "go.find": Route(ACCOUNT, "", "", {"GET": 200}),
     "imports.columns": Route(ACCOUNT, "imports", "found:Import", {"GET": 200, "POST": 422}),
     "imports.index": Route(ACCOUNT, "imports", "list:SubscriberList", {"GET": 200, "POST": 422}),
     "imports.preview": Route(ACCOUNT, "imports", "found:Import", {"GET": 200}),

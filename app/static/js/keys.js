@@ -11,6 +11,27 @@ function focusOn(selector) {
   return Boolean(field);
 }
 
+/* The box of the side bar leads to the page of the same name; with scripts its dialog comes instead, and has looked already when it does. */
+function go(words = "") {
+  const dialog = document.querySelector("[data-go]");
+  if (!dialog || document.querySelector("dialog[open]")) return Boolean(dialog);
+  const field = dialog.querySelector("input");
+  field.value = words;
+  dialog.showModal();
+  field.select();
+  field.dispatchEvent(new CustomEvent("lm:asked"));
+  return true;
+}
+
+function chooseIn(dialog, event) {
+  const places = [...dialog.querySelectorAll("[data-go-to]")], field = dialog.querySelector("input");
+  if (event.key === "Enter" && event.target === field && places.length) { event.preventDefault(); places[0].click(); return; }
+  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+  event.preventDefault();
+  const next = places.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+  (next < 0 ? field : places[Math.min(next, places.length - 1)])?.focus();
+}
+
 function save() {
   const button = [...document.querySelectorAll("[data-save]")].find((one) => one.offsetParent !== null);
   button?.click();
@@ -33,7 +54,7 @@ function moveRow(step) {
 function letter(event) {
   if (Date.now() - waitsForPlace < 1500 && places[event.key]) { waitsForPlace = 0; return goTo(event.key); }
   switch (event.key) {
-    case "/": return focusOn("[data-find]") || focusOn("[data-goto]");
+    case "/": return focusOn("[data-find]") || go();
     case "?": document.querySelector("[data-dialog-open=keys]")?.click(); return true;
     case "g": waitsForPlace = Date.now(); return true;
     case "j": return moveRow(1);
@@ -53,13 +74,20 @@ function escape() {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") escape();
   if ((event.ctrlKey || event.metaKey) && !event.altKey) {
-    const done = event.key === "k" ? focusOn("[data-goto]") : event.key === "s" ? save() : false;
+    const done = event.key === "k" ? go() : event.key === "s" ? save() : false;
     if (done) event.preventDefault();
     return;
   }
   if (event.altKey || inField(event.target) || lettersOff() || document.querySelector("dialog[open]")) return;
   if (letter(event)) event.preventDefault();
 });
+
+for (const dialog of document.querySelectorAll("[data-go]")) dialog.addEventListener("keydown", (event) => chooseIn(dialog, event));
+for (const box of document.querySelectorAll("[data-goto]")) {
+  box.addEventListener("pointerdown", (event) => { event.preventDefault(); go(); });
+  box.addEventListener("input", () => { const words = box.value; box.value = ""; go(words); });
+}
+document.addEventListener("click", (event) => { if (event.target.matches?.("dialog[open].lm-go")) event.target.close(); });  // Beside it.
 
 document.addEventListener("keydown", (event) => {
   const tab = event.target.closest?.("[data-tabs] a");
