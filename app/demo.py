@@ -18,6 +18,7 @@ from app.db import db, reading
 from app.delivery.models import Sending, TestMail
 from app.house import House
 from app.reports.campaign import Figures, figures_of
+from app.settings.sections.product import ProductSettings
 from app.settings.sections.system import SystemSettings
 
 SUBSCRIBERS = 1000
@@ -40,7 +41,7 @@ def _people(house: House) -> Iterator[str]:
     first_run.set_up(db.session(), secret, first_name="Demo", last_name="Administrator", email="demo@lettermill.test", username="demo",
                      password=new_secret(), time_zone="UTC")
     owner = db.session.scalars(sa.select(User).where(User.is_house)).one()
-    people = make_sample_list(db.session(), owner, count=0)
+    people = make_sample_list(db.session(), owner, house.settings.load().get(ProductSettings).name, count=0)
     make_sample_campaign(db.session(), owner, people)
     db.session.commit()
     generate_subscribers(house.engine, people, SUBSCRIBERS)

@@ -24,9 +24,9 @@ def _person(number: int) -> dict[str, str]:
     return {"email": address, "dedupe_key": address, "first_name": "" if number % 12 == 1 else first, "last_name": last}
 
 
-def make_sample_list(session: Session, owner: User, count: int = 12) -> SubscriberList:
-    """Add the sample list of a new house, with ``count`` people."""
-    found = lists.create(session, owner, name="Sample list", sender_name="Lettermill", sender_email="hello@lettermill.test")
+def make_sample_list(session: Session, owner: User, product_name: str, count: int = 12) -> SubscriberList:
+    """Add the sample list of a new house, with ``count`` people; its mail comes from whatever the product is called."""
+    found = lists.create(session, owner, name="Sample list", sender_name=product_name, sender_email="hello@sample.test")
     session.add_all(Subscriber(user_id=owner.id, list_id=found.id, source="sample", fields={}, **_person(number)) for number in range(count))
     found.active_count = found.total_count = count
     session.flush()

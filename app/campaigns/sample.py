@@ -12,16 +12,16 @@ from app.audience.models import SubscriberList
 from app.campaigns.models import Campaign
 from app.mail.plain import html_to_plain
 
-NAME = "Hello from Lettermill"
+NAME = "Your first campaign"
 
 
 def make_sample_campaign(session: Session, owner: User, people: SubscriberList) -> Campaign:
-    """Add the sample campaign for the house's own account."""
+    """Add the sample campaign for the house's own account; it comes from the list's sender."""
     html = files("app.campaigns").joinpath("sample.html").read_text("utf-8")
     campaign = Campaign(
-        user_id=owner.id, name=NAME, from_name="Lettermill", from_email="hello@lettermill.test",
+        user_id=owner.id, name=NAME, from_name=people.sender_name, from_email=people.sender_email,
         subject="%Subscriber:FirstName|Hello%, your first campaign is here",
-        preheader="It left Lettermill a moment ago. Open it, follow its link, and watch the report.", html=html, plain=html_to_plain(html),
+        preheader="It left %Sender:Name% a moment ago. Open it, follow its link, and watch the report.", html=html, plain=html_to_plain(html),
         time_zone=owner.time_zone, lists=[people])
     session.add(campaign)
     session.flush()
@@ -29,6 +29,6 @@ def make_sample_campaign(session: Session, owner: User, people: SubscriberList) 
 
 
 def sample_campaign(session: Session) -> Campaign | None:
-    """Return the sample campaign of the house's account: its oldest of that name."""
+    """Return the sample campaign of the house's account: its oldest of that name, None where it was renamed or deleted."""
     query = sa.select(Campaign).join(User, User.id == Campaign.user_id).where(User.is_house, Campaign.name == NAME)
     return session.scalar(query.order_by(Campaign.id).limit(1))

@@ -39,16 +39,16 @@ def begin_set_up(secret: str, form: Any) -> Administrator | None:
             username=form.username.data, password=form.password.data, time_zone=form.time_zone.data)
         if administrator is None:
             return None
-        make_samples()
+        make_samples(form.product_name.data)
         db.session.commit()
     name_product(form.product_name.data, administrator)
     return administrator
 
 
-def make_samples() -> None:
+def make_samples(product_name: str) -> None:
     """Put a sample list and a sample campaign into the house's account, so that the first campaign can be sent at once."""
     owner = db.session.scalars(sa.select(User).where(User.is_house)).one()
-    people = make_sample_list(db.session(), owner)
+    people = make_sample_list(db.session(), owner, product_name)
     make_sample_campaign(db.session(), owner, people)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from babel.core import Locale
 from babel.dates import format_date, format_datetime, format_skeleton
@@ -123,6 +123,11 @@ def day(moment: datetime | None) -> str:
     if then.year != now.year:
         return format_date(then, "long", locale=_date_locale())
     return format_skeleton("MMMMd", then, tzinfo=None, locale=_date_locale())
+
+
+def short_day(found: date) -> str:
+    """Return a day as it stands under a chart, "12 Nov"."""
+    return format_skeleton("MMMd", datetime(found.year, found.month, found.day, tzinfo=UTC), tzinfo=UTC, locale=_date_locale())
 
 
 def exact(moment: datetime | None) -> str:

@@ -16,15 +16,19 @@ from app.accounts.models import User
 from app.campaigning import send_now
 from app.campaigns.models import Campaign
 from app.campaigns.sample import sample_campaign
-from app.db import db
+from app.db import db, utcnow
 from app.delivery.models import DeliveryServer, Sending
 from app.jobs import QUEUES
 from app.plugins.models import PluginState
 from app.processes.health import Part, look
 from app.processes.heartbeats import Heartbeat, living
 from app.reports.campaign import Figures, figures_of
+from app.reports.overview import mails_by_day
 from app.web import actor
 from app.web.house import house
+from app.web.i18n import duration, number, short_day
+
+DAYS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +50,38 @@ def checklist() -> list[Step]:
 
 
 def _first_sending() -> Sending | None:
-    campaign = sample_campaign(db.session())
-    if campaign is None:
-        return None
-    return db.session.scalar(sa.select(Sending).where(Sending.campaign_id == campaign.id, Sending.kind == "campaign").order_by(Sending.id))
+    """Return the house's first campaign that went through, else the first that is on its way."""
+    house_account = sa.select(User.id).where(User.is_house).scalar_subquery()
+    return db.session.scalar(sa.select(Sending).where(Sending.user_id == house_account, Sending.kind == "campaign", Sending.state != "cancelled")
+                             .order_by((Sending.state == "finished").desc(), Sending.id).limit(1))
 
 
 def _first_campaign_step() -> Step:
-    sending = _first_sending()
-    title = _("Send your first campaign")
+    sending, title = _first_sending(), _("Send your first campaign")
     if sending is None:
-        return Step(title, _("A sample list and a sample campaign are ready. Mails arrive in the test mailbox within seconds; nothing leaves this machine."),
-                    False, act=_("Send the sample campaign"), url=url_for("admin.send_sample"), is_post=True)
+        return _sample_step(title)
+    figures, campaign = figures_of(db.session(), sending), url_for("campaigns.show", campaign_id=sending.campaign_id)
     if sending.state != "finished":
-        return Step(title, _("It is on its way."), False, act=_("See it live"), url=url_for("campaigns.show", campaign_id=sending.campaign_id))
-    seen = [_("it arrived in the test mailbox")] + ([_("you opened it")] if sending.opened else []) + ([_("followed its link")] if sending.clicked else [])
-    return Step(title, _("Sent, and seen: %(what)s.", what=", ".join(seen)), True, sending.finished_at,
-                act=_("Open the test mailbox"), url=url_for("test_mailbox.index"))
+        return Step(title, _("It is on its way."), False, act=_("See it live"), url=campaign)
+    if not figures.sent:
+        return Step(title, _("It is over, and no server took a mail of it."), False, act=_("See why"), url=campaign)
+    return Step(title, _seen(figures), True, sending.finished_at, act=_("Open the test mailbox"), url=url_for("test_mailbox.index"))
+
+
+def _sample_step(title: str) -> Step:
+    sample = sample_campaign(db.session())
+    if sample is None or sample.state != "draft":
+        return Step(title, _("The sample campaign is gone; one of your own does as well."), False, act=_("Write a campaign"), url=url_for("campaigns.new"))
+    return Step(title, _("A sample list and a sample campaign are ready. Mails arrive in the test mailbox within seconds; nothing leaves this machine."),
+                False, act=_("Send the sample campaign"), url=url_for("admin.send_sample"), is_post=True)
+
+
+def _seen(figures: Figures) -> str:
+    took = duration(figures.finished_at - figures.started_at) if figures.finished_at and figures.started_at else ""
+    went = ngettext("%(count)s mail was taken in %(time)s.", "%(count)s mails were taken in %(time)s.", figures.sent, count=number(figures.sent), time=took)
+    if figures.clicked:
+        return went + " " + _("You opened it and followed its link.") if figures.opened else went + " " + _("Its link was followed.")
+    return went + (" " + _("It was opened.") if figures.opened else "")
 
 
 def _server_step() -> Step:
@@ -100,10 +119,16 @@ def _users_step() -> Step:
 
 
 def first_campaign() -> tuple[Campaign, Figures] | None:
-    """Return the sample campaign and its figures once it was sent."""
+    """Return the house's first campaign and its figures once it was sent."""
     sending = _first_sending()
     campaign = db.session.get(Campaign, sending.campaign_id) if sending else None
     return (campaign, figures_of(db.session(), sending)) if campaign and sending else None
+
+
+def mails_a_day() -> tuple[list[str], list[int]] | None:
+    """Return the last two weeks, day by day, as a chart has them: labels and numbers; None before anything was sent."""
+    by_day = mails_by_day(db.session(), utcnow(), actor.reader_zone(), DAYS)
+    return ([short_day(day) for day in by_day], list(by_day.values())) if any(by_day.values()) else None
 
 
 def send_first_campaign() -> None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from flask import url_for
 
 from app.campaigns.models import Campaign
 from app.db import db, table_of, writing
@@ -13,6 +14,7 @@ from app.delivery.models import Recipient, Sending, TestMail, TrackingEvent
 from app.mail.links import Link, split_links
 from app.mailbox.mails import Opened, header, take_apart
 from app.settings.sections.system import SystemSettings
+from app.web import actor
 from app.web.house import base_url, house, settings
 
 FIVE_MINUTES_S = 300
@@ -37,13 +39,14 @@ class Acts:
 
 @dataclass(frozen=True, slots=True)
 class CloseUp:
-    """Everything the page says about one mail."""
+    """Everything the page says about one mail. ``report_url`` is empty for a campaign of an account that is not in hand."""
 
     opened: Opened
     checks: list[Check]
     links: list[str]
     acts: Acts | None
     campaign: Campaign | None
+    report_url: str
     recipient: Recipient | None
     events: list[TrackingEvent]
 
@@ -67,7 +70,11 @@ def look_closely(mail: TestMail) -> CloseUp:
     opened = take_apart(mail)
     campaign, recipient, events = _story(mail)
     links = [piece.url for piece in split_links(opened.html) if isinstance(piece, Link)]
-    return CloseUp(opened, checks_of(mail, opened), links, _acts(opened, links), campaign, recipient, events)
+    return CloseUp(opened, checks_of(mail, opened), links, _acts(opened, links), campaign, _report_url(campaign), recipient, events)
+
+
+def _report_url(campaign: Campaign | None) -> str:
+    return url_for("campaigns.show", campaign_id=campaign.id) if campaign and campaign.user_id == actor.account_id() else ""
 
 
 def _acts(opened: Opened, links: list[str]) -> Acts | None:

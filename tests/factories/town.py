@@ -78,7 +78,7 @@ def settle(app: Flask) -> Town:
 
 def _customers(session: Session, house: House) -> Town:
     owner = _user(session, "house", is_house=True, first_name="House")
-    make_sample_campaign(session, owner, make_sample_list(session, owner))
+    make_sample_campaign(session, owner, make_sample_list(session, owner, "Millpond"))
     town = Town(_account(session, house, "ada", "canary-a1da"), _account(session, house, "bob", "canary-b0b2"))
     disabled = _user(session, "dora", enabled=False)
     town.people = {"house": owner.id, "a": town.a.user_id, "b": town.b.user_id, "disabled": disabled.id}

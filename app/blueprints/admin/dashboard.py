@@ -6,7 +6,7 @@ from flask import redirect, url_for
 from werkzeug.wrappers import Response
 
 from app.web.fragments import page_or_panel
-from app.web.overview import checklist, first_campaign, health_rows, send_first_campaign, waiting
+from app.web.overview import checklist, first_campaign, health_rows, mails_a_day, send_first_campaign, waiting
 from app.web.policy import ADMINISTRATOR, Room, policy
 
 room = Room("admin", __name__, url_prefix="/admin")
@@ -16,7 +16,8 @@ room = Room("admin", __name__, url_prefix="/admin")
 @policy(ADMINISTRATOR)
 def dashboard() -> Response:
     """Show the checklist, the first campaign, the health of the house and what waits for a person."""
-    return page_or_panel("weefive/admin/dashboard.html", checklist=checklist(), first=first_campaign(), health=health_rows(), waiting=waiting())
+    return page_or_panel("weefive/admin/dashboard.html", checklist=checklist(), first=first_campaign(), health=health_rows(), waiting=waiting(),
+                         mails=mails_a_day())
 
 
 @room.post("/first-campaign")

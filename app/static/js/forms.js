@@ -115,6 +115,12 @@ document.addEventListener("click", (event) => {
   if (on("[data-discard]")) leaving = true;
 });
 
+/* A zone that nobody has chosen yet is the browser's own. */
+for (const field of document.querySelectorAll("select[data-own-zone]")) {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if ([...field.options].some((option) => option.value === own)) field.value = own;
+}
+
 /* A second click while the first is on its way does nothing. */
 let leaving = false;
 document.addEventListener("submit", (event) => {
