@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.house import House
+from app.impatient import impatient
 from app.mail.tokens import LedgerId
 from app.tracking.drain import write_directly
 from app.tracking.events import Hit, Kind, now, push
@@ -27,6 +29,7 @@ PIXEL = base64.b64decode("R0lGODlhAQABAIAAAP///wAAACH5BAEAAAAALAAAAAABAAEAAAICRA
 _OPEN = re.compile(r"^/t/o/([a-zA-Z2-7]{31})\.gif\Z")
 _CLICK = re.compile(r"^/t/c/([a-zA-Z2-7]{31})/(\d{1,4})\Z")
 _VIEW = re.compile(r"^/t/v/([a-zA-Z2-7]{31})\Z")
+REST_S = 5.0
 _NEVER_KEPT = [("Cache-Control", "no-store, no-cache, must-revalidate, private"), ("X-Robots-Tag", "noindex"), ("Referrer-Policy", "no-referrer")]
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
@@ -36,7 +39,8 @@ class TrackingApp:
     """Answers everything under ``/t/``."""
 
     def __init__(self, house: House) -> None:
-        self._house = house
+        self._house, self._redis = house, impatient(house.redis)
+        self._rests_until = 0.0
         self._targets = Targets(house)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -84,11 +88,20 @@ class TrackingApp:
     def _keep(self, environ: dict[str, Any], kind: Kind, ledger_id: LedgerId, link: int | None = None) -> None:
         hit = Hit(kind, ledger_id.sending_id, ledger_id.position, link, environ.get("REMOTE_ADDR", ""),
                   environ.get("HTTP_USER_AGENT", "")[:300], environ["REQUEST_METHOD"], now())
-        try:
-            push(self._house.redis, hit)
-        except RedisError:
-            log.warning("Redis is away; the event is written straight to the database")
+        if not self._push(hit):
             self._write(hit)
+
+    def _push(self, hit: Hit) -> bool:
+        """Leave the event with Redis, if it answers; a Redis that did not is let be for some seconds, so that no reader waits for it."""
+        if time.monotonic() < self._rests_until:
+            return False
+        try:
+            push(self._redis, hit)
+        except RedisError:
+            self._rests_until = time.monotonic() + REST_S
+            log.warning("Redis is away; events are written straight to the database")
+            return False
+        return True
 
     def _write(self, hit: Hit) -> None:
         try:

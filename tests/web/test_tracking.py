@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -194,6 +195,21 @@ def test_while_redis_is_away_a_click_still_leads_on_and_is_counted(mailing: Post
     mailing.app.extensions["lettermill"] = here
     figures = drained(mailing)
     assert (figures.opened, figures.clicked, figures.opens, figures.clicks) == (2, 1, 1, 1)
+
+
+def test_of_many_readers_one_waits_for_a_redis_that_says_nothing(mailing: Posted) -> None:
+    here = mailing.house
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        deaf = Redis.from_url(f"redis://127.0.0.1:{silent.getsockname()[1]}", socket_timeout=5)
+        mailing.app.extensions["lettermill"] = replace(here, redis=deaf)
+        visitor = door(mailing.app)
+        assert [opened(mailing, visitor, person).data for person in mailing.people] == [PIXEL] * 3
+        silent.accept()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    mailing.app.extensions["lettermill"] = here
+    assert drained(mailing).opened == 3
 
 
 def test_while_redis_and_the_database_are_away_a_click_still_leads_on(
