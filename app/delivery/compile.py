@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import formatdate
 from typing import Any
 
 from app.campaigns.personalisation import Person, hashed_id, reader_of
@@ -17,6 +16,7 @@ from app.delivery.people import person_of
 from app.delivery.road import Mail, Stop, Trip, travel
 from app.delivery.steps import ADDRESSING, WRITING
 from app.mail.dkim import DkimSigner
+from app.mail.headers import date_text
 from app.mail.message import CompiledMessage, compile_message
 from app.mail.mfrom import mfrom_address
 from app.mail.tokens import Purpose, TokenKeys
@@ -58,7 +58,7 @@ class CompiledSending:
         """Yield each row with its values: tokens, links, its list, and what plug-ins know (``plugged``, by position)."""
         made = [self.tokens.make_many(purpose, self.trip.sending_id, [row.position for row in rows]) for _, purpose in _TOKENS]
         names = [name for name, _ in _TOKENS]
-        date, shows_hash = formatdate(time.time()), self.shows_hash
+        date, shows_hash = date_text(time.time()), self.shows_hash
         for row, *tokens in zip(rows, *made, strict=True):
             more = dict(zip(names, tokens, strict=True))
             more["@date"], more["@to"] = date, row.email

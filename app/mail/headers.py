@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 LONGEST_LINE, FOLD_AT = 998, 76
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
@@ -74,6 +76,11 @@ def _pieces(text: str) -> list[bytes]:
             piece = b""
         piece += raw
     return [*pieces, piece]
+
+
+def date_text(seconds: float) -> str:
+    """Return UTC seconds as a Date header says them, with +0000: -0000 would say that nobody knows the zone (RFC 5322 3.3)."""
+    return format_datetime(datetime.fromtimestamp(int(seconds), UTC))
 
 
 def mailbox(name: str, address: str) -> Ready:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import email.charset
 import time
 from collections.abc import Callable
-from email.utils import formataddr, formatdate, getaddresses, make_msgid, parseaddr
+from email.utils import formataddr, getaddresses, make_msgid, parseaddr
 from types import TracebackType
 
 import flask_mail
@@ -19,7 +19,7 @@ from app.delivery.transports.transport import NoJournal, Transport
 from app.delivery.transports.wire import WireMessage
 from app.mail.address import Address, AddressError, parse_address
 from app.mail.dkim import DkimSigner
-from app.mail.headers import encode_text, mailbox, write_headers
+from app.mail.headers import date_text, encode_text, mailbox, write_headers
 from app.mail.message import Attachment, Draft, build_message, compile_message
 
 # Importing Flask-Mail changes how the whole process encodes text parts in UTF-8 (8-bit, lines of any length): put back Python's own way.
@@ -116,7 +116,7 @@ def _headers(message: flask_mail.Message, sender: str) -> list[tuple[str, str]]:
     reply_to: list[Mailbox] = [message.reply_to] if message.reply_to else []
     named: list[tuple[str, list[Mailbox]]] = [("From", [sender]), ("To", message.recipients), ("Cc", message.cc), ("Reply-To", reply_to)]
     written = [(name, ", ".join(_mailbox(_text(each)) for each in people)) for name, people in named if people]
-    return [*written, ("Subject", encode_text(message.subject or "")), ("Date", formatdate(message.date)),
+    return [*written, ("Subject", encode_text(message.subject or "")), ("Date", date_text(message.date or time.time())),
             ("Message-ID", make_msgid(domain=domain)),
             *((name, encode_text(str(value))) for name, value in (message.extra_headers or {}).items())]
 

@@ -51,6 +51,7 @@ def html_of(mail: EmailMessage) -> str:
 
 def test_a_campaign_s_mail_has_every_header_that_receivers_ask_for() -> None:
     mail = render(make_trip(x_mailer="Mill 1"))
+    assert mail["Date"].endswith(" +0000")
     assert list(mail.keys())[:6] == ["From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe"]
     assert (mail["Subject"], mail["To"], mail["List-ID"], mail["X-Mailer"]) == ("Hi Anna", "anna@example.org", "<abc.m.example>", "Mill 1")
     assert mail["Message-ID"].endswith("@m.example>")

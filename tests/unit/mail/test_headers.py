@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.mail.headers import HeaderError, check_name, check_wire, encode_text, fold, mailbox, write_headers
+from app.mail.headers import HeaderError, check_name, check_wire, date_text, encode_text, fold, mailbox, write_headers
 from tests.unit.mail.reading import decoded, header_lines, parsed
 
 ENCODED_WORD = "=?utf-8?q?hi=0D=0ABcc=3A_evil@y?="
@@ -133,3 +133,7 @@ def test_the_standard_library_agrees_on_what_an_encoded_word_says() -> None:
     text = "Grüße aus Tromsø, 漢字 und 😀 " * 6
 
     assert str(Header(text.strip(), "utf-8")) == decoded(encode_text(text))
+
+
+def test_a_date_says_that_it_is_in_utc() -> None:
+    assert date_text(1795620093.9) == "Wed, 25 Nov 2026 15:21:33 +0000"
