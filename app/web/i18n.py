@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from babel.core import Locale
@@ -12,22 +12,46 @@ from flask import Flask
 from flask_babel import Babel, get_locale, get_timezone, gettext, ngettext
 from markupsafe import Markup
 
+from app.words import Words
+
 NO_BREAK = "\N{NO-BREAK SPACE}"
 RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 SIZES = ("B", "KB", "MB", "GB", "TB")
 
 
-def init_i18n(app: Flask, locale_of: Callable[[], str | None], zone_of: Callable[[], str | None]) -> None:
+def init_i18n(app: Flask, locale_of: Callable[[], str | None], zone_of: Callable[[], str | None], folders: Iterable[str] = ("translations",)) -> None:
     """Set up Flask-Babel and the filters of pages.
 
     ``locale_of`` returns the reader's language such as ``en`` or ``pt_BR``, ``zone_of`` the zone such as ``Europe/Oslo``; None means
-    the defaults of the app's configuration (English, UTC).
+    the defaults of the app's configuration (English, UTC). ``folders`` hold the compiled catalogues; a later one goes before an earlier.
     """
-    app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
+    app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", ";".join(folders))
     Babel(app, locale_selector=locale_of, timezone_selector=zone_of)
     app.jinja_env.filters.update(number=number, percent=percent, bytes=size, duration=duration)
+    app.jinja_env.filters.update(translated=translated)
     app.jinja_env.filters.update(when=when, clock=clock, day=day, exact=exact)
     app.jinja_env.globals.update(when=when, page_language=page_language, page_direction=page_direction, zone_name=zone_name)
+
+
+def translated(text: object) -> str:
+    """Return a text, or what an exception says, in the reader's language: plain text always, never markup.
+
+    For what comes from a variable: sentences of the rooms below (app/words.py), labels of settings, titles of plug-ins. What no catalogue
+    knows, a name that somebody typed above all, stays as it is.
+    """
+    said = str(text)
+    if not isinstance(said, Words):
+        return gettext(str.__str__(said)) if said else ""
+    if not said.values:
+        return gettext(said.template) if said else ""
+    values = {name: _value_said(value) for name, value in said.values.items()}
+    return ngettext(said.template, said.many, said.count, **values) if said.many else gettext(said.template, **values)
+
+
+def _value_said(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return number(value)
+    return translated(value) if isinstance(value, Words) else value
 
 
 def _locale() -> Locale:

@@ -16,10 +16,11 @@ from app.db import db
 from app.settings.audit import record
 from app.web import actor
 from app.web.account_forms import USERNAME, is_address, zone_choices
+from app.web.catalogues import language_choices
 from app.web.choices import choices
 from app.web.emails import queue_email
 from app.web.house import absolute_url
-from app.web.identity import LANGUAGES
+from app.web.i18n import translated
 
 
 class AccountForm(FlaskForm):
@@ -28,7 +29,7 @@ class AccountForm(FlaskForm):
     first_name = StringField(_l("First name"), [InputRequired(_l("Type your first name.")), Length(max=100)])
     last_name = StringField(_l("Last name"), [Length(max=100)])
     time_zone = SelectField(_l("Time zone"), choices=zone_choices)
-    language = SelectField(_l("Language"), choices=choices((code, {"en": "English"}.get(code, code)) for code in LANGUAGES))
+    language = SelectField(_l("Language"), choices=lambda: choices(language_choices()))
     new_password = PasswordField(_l("New password"), description=_l("12 characters or more. Every other browser is signed out."))
     password = PasswordField(_l("Present password"), description=_l("Needed for a new password."))
 
@@ -61,7 +62,7 @@ def save_profile(form: AccountForm, person: Administrator | User) -> bool:
     found = profile.problems(db.session(), person, email=email, username=username, new_password=form.new_password.data or "",
                              password=form.password.data or "")
     for name, problem in found.items():
-        form[name].errors = [*form[name].errors, _(problem)]
+        form[name].errors = [*form[name].errors, translated(problem)]
     if found:
         return False
     profile.change(db.session(), person, new_password=form.new_password.data or "", first_name=form.first_name.data,
