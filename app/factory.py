@@ -21,6 +21,7 @@ from app.settings.secrets import SecretBox, derive, load_key
 from app.settings.store import SettingsStore
 from app.web import actor, identity, logs
 from app.web.catalogues import SHIPPED, folders_of
+from app.web.emails import mail_writer
 from app.web.errors import init_errors
 from app.web.headers import init_headers
 from app.web.i18n import init_i18n
@@ -77,6 +78,6 @@ def build_house(app: Flask, config: Config) -> House:
     settings = SettingsStore(engine, secrets, Registry(lambda: plugins.sections, channels), environment_locks(config))
     plugins.move_in(engine, redis, settings, config.data)
     house = House(config=config, engine=engine, redis=redis, jobs=Jobs(redis), secrets=secrets, settings=settings, plugins=plugins,
-                  tokens=TokenKeys(derive(key, "tokens")), key=key)
+                  tokens=TokenKeys(derive(key, "tokens")), key=key, write_mail=mail_writer(app))
     app.extensions["lettermill"] = house
     return house

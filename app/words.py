@@ -18,17 +18,17 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Words(str):
     """An English sentence with its values in place, and the template and values it was made of. ``many``: its plural form, if it counts."""
 
-    __slots__ = ("count", "many", "template", "values")
+    __slots__ = ("many", "number", "template", "values")
 
     template: str
     many: str
-    count: int
+    number: int
     values: Mapping[str, Any]
 
-    def __new__(cls, text: str, template: str = "", values: Mapping[str, Any] = _NOTHING, many: str = "", count: int = 0) -> Words:
+    def __new__(cls, text: str, template: str = "", values: Mapping[str, Any] = _NOTHING, many: str = "", number: int = 0) -> Words:
         """Keep the parts beside the text."""
         made = super().__new__(cls, text)
-        made.template, made.values, made.many, made.count = template or str.__str__(text), values, many, count
+        made.template, made.values, made.many, made.number = template or str.__str__(text), values, many, number
         return made
 
     def __str__(self) -> str:

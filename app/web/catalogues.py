@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -51,7 +50,7 @@ def _compile(catalogue: Path, target: Path) -> None:
     # Several processes start at once: each puts a whole file into place.
     with NamedTemporaryFile(dir=target.parent, delete=False) as made:
         write_mo(made, read)
-    os.replace(made.name, target)
+    Path(made.name).replace(target)
 
 
 def languages() -> list[str]:

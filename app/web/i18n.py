@@ -10,6 +10,7 @@ from babel.dates import format_date, format_datetime, format_skeleton
 from babel.numbers import format_decimal
 from flask import Flask
 from flask_babel import Babel, get_locale, get_timezone, gettext, ngettext
+from flask_babel.speaklater import LazyString
 from markupsafe import Markup
 
 from app.words import Words
@@ -45,7 +46,12 @@ def translated(text: object) -> str:
     if not said.values:
         return gettext(said.template) if said else ""
     values = {name: _value_said(value) for name, value in said.values.items()}
-    return ngettext(said.template, said.many, said.count, **values) if said.many else gettext(said.template, **values)
+    return ngettext(said.template, said.many, said.number, **values) if said.many else gettext(said.template, **values)
+
+
+def translated_later(text: object) -> LazyString:
+    """Return what says ``translated(text)`` anew each time it is drawn: for the labels of forms, which are made before anybody reads them."""
+    return LazyString(translated, text)
 
 
 def _value_said(value: object) -> object:
