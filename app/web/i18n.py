@@ -9,7 +9,7 @@ from babel.core import Locale
 from babel.dates import format_date, format_datetime, format_skeleton
 from babel.numbers import format_decimal
 from flask import Flask
-from flask_babel import Babel, get_locale, get_timezone, gettext, ngettext
+from flask_babel import Babel, get_domain, get_locale, get_timezone, gettext, ngettext
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup
 
@@ -17,7 +17,7 @@ from app.words import Words
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
-SIZES = ("B", "KB", "MB", "GB", "TB")
+MOST_SIZES = 5
 
 
 def init_i18n(app: Flask, locale_of: Callable[[], str | None], zone_of: Callable[[], str | None], folders: Iterable[str] = ("translations",)) -> None:
@@ -31,7 +31,8 @@ def init_i18n(app: Flask, locale_of: Callable[[], str | None], zone_of: Callable
     app.jinja_env.filters.update(number=number, percent=percent, bytes=size, duration=duration)
     app.jinja_env.filters.update(translated=translated)
     app.jinja_env.filters.update(when=when, clock=clock, day=day, exact=exact)
-    app.jinja_env.globals.update(when=when, page_language=page_language, page_direction=page_direction, zone_name=zone_name)
+    app.jinja_env.globals.update(when=when, page_language=page_language, page_direction=page_direction, zone_name=zone_name,
+                                 size_units=size_units)
 
 
 def translated(text: object) -> str:
@@ -46,7 +47,10 @@ def translated(text: object) -> str:
     if not said.values:
         return gettext(said.template) if said else ""
     values = {name: _value_said(value) for name, value in said.values.items()}
-    return ngettext(said.template, said.many, said.number, **values) if said.many else gettext(said.template, **values)
+    if not said.many:
+        return gettext(said.template, **values)
+    # Flask-Babel's own ngettext would put in the count as it is, without the locale's separators.
+    return str(get_domain().get_translations().ungettext(said.template, said.many, said.number) % values)
 
 
 def translated_later(text: object) -> LazyString:
@@ -96,7 +100,7 @@ def percent(ratio: float | None, digits: int = 1) -> str:
     """Return a ratio (0.594) as a percentage ("59.4 %"), without a zero at its end; a dash for None."""
     if ratio is None:
         return "–"
-    return format_decimal(round(ratio * 100, digits), format="#,##0." + "#" * max(digits, 1), locale=_locale()) + NO_BREAK + "%"
+    return _joined(gettext("%(share)s %%", share=format_decimal(round(ratio * 100, digits), format="#,##0." + "#" * max(digits, 1), locale=_locale())))
 
 
 def size(count: float | None) -> str:
@@ -104,9 +108,14 @@ def size(count: float | None) -> str:
     if count is None:
         return "–"
     step = 0
-    while count >= 1000 and step < len(SIZES) - 1:
+    while count >= 1000 and step < MOST_SIZES - 1:
         count, step = count / 1000, step + 1
-    return number(count, 1 if step and count < 10 else 0) + NO_BREAK + SIZES[step]
+    return _joined(gettext("%(count)s %(unit)s", count=number(count, 1 if step and count < 10 else 0), unit=size_units().split()[step]))
+
+
+def size_units() -> str:
+    """Return what sizes are counted in, each 1000 of the one before, with spaces between."""
+    return str(gettext("B KB MB GB TB"))
 
 
 def duration(seconds: float | timedelta | None) -> str:
