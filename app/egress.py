@@ -248,8 +248,7 @@ def _read_body(response: HTTPResponse, max_bytes: int) -> bytes:
 
 def _left(ends: float) -> float:
     """Return the seconds that are left of the whole; raise EgressRefused where none are."""
-    left = ends - time.monotonic()
-    if left <= 0:
+    if (left := ends - time.monotonic()) <= 0:
         raise EgressRefused(words("The server did not answer in time."))
     return left
 

@@ -47,6 +47,10 @@ def _compile(catalogue: Path, target: Path) -> None:
         # A language with a mistake in it must not keep the house from starting.
         log.error("a catalogue of translations cannot be read", extra={"file": str(catalogue), "why": str(error)})  # noqa: TRY400
         return
+    for message, mistakes in read.check():
+        # A value misspelt in a translation would be an error on the page: the English stands in.
+        log.warning("a translation is left out", extra={"file": str(catalogue), "english": str(message.id)[:80], "why": str(mistakes[0])})
+        message.string = ("",) * len(message.string) if isinstance(message.string, tuple) else ""
     # Several processes start at once: each puts a whole file into place.
     with NamedTemporaryFile(dir=target.parent, delete=False) as made:
         write_mo(made, read)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask
+from flask import Flask, template_rendered
 from flask_babel import force_locale
 
 from app.accounts.models import Administrator, User
@@ -34,8 +34,11 @@ def mail_writer(app: Flask) -> WriteMail:
         # A context of its own: the page that causes a mail may be read in another language.
         with app.app_context(), force_locale(known_language(person.language)):
             context = {"person": person, "product_name": product_name(), **values}
-            subject, plain, html = (app.jinja_env.get_template(f"weefive/email/{name}/{part}").render(context)
-                                    for part in ("subject.txt", "body.txt", "body.html"))
+            # Not render_template: a mail has nothing of the page (navigation, who is signed in), and a worker has no page at all.
+            templates = [app.jinja_env.get_template(f"weefive/email/{name}/{part}") for part in ("subject.txt", "body.txt", "body.html")]
+            subject, plain, html = (template.render(context) for template in templates)
+        for template in templates:
+            template_rendered.send(app, template=template, context=context)
         return subject.strip(), plain, html
 
     return write

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask_babel import gettext, ngettext
+from flask_babel import get_domain
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms.validators import Length
 
-from app.words import marked
+from app.words import marked, words_of
 
 # WTForms' sentences that our pages can show; its own catalogues are not asked, so that a language is whole with ours.
 OF_WTFORMS = (
@@ -15,20 +15,21 @@ OF_WTFORMS = (
     marked("Not a valid integer value."),
     marked("Not a valid datetime value."),
     marked("Invalid Choice: could not coerce."),
-    marked("One or more data inputs could not be coerced."),
+    marked("Invalid choice(s): one or more data inputs could not be coerced."),
+    words_of(1, "'%(value)s' is not a valid choice for this field.", "'%(value)s' are not valid choices for this field.", value=""),
 )
 
 
 class _OurCatalogues:
-    """The translations that WTForms asks."""
+    """The translations that WTForms asks; it fills in the values itself."""
 
     @staticmethod
     def gettext(text: str) -> str:
-        return str(gettext(text))
+        return str(get_domain().get_translations().ugettext(text))
 
     @staticmethod
     def ngettext(one: str, many: str, count: int) -> str:
-        return str(ngettext(one, many, count))
+        return str(get_domain().get_translations().ungettext(one, many, count))
 
 
 class Form(FlaskForm):

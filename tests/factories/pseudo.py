@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 from lxml import html
 from lxml.html import HtmlElement
 
-ROOT = Path(__file__).resolve().parents[2]
+from app.web.messages import messages
+
 CODE = "eo"
 _VALUE = re.compile(r"(%\(\w+\)[sd]|\{\w+\})")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
@@ -22,17 +22,10 @@ _DATA = {"script", "style", "code", "kbd", "bdi", "time", "pre", "textarea"}
 _SAID = ("title", "aria-label", "placeholder", "alt", "data-label", "data-said", "data-words", "data-one", "data-many", "hx-confirm", "label")
 
 
+@cache
 def extracted() -> Catalog:
-    """Return the messages as docs/tools/messages.py finds them in the code now."""
-    return _tool().messages()
-
-
-def _tool() -> Any:
-    spec = importlib.util.spec_from_file_location("messages_tool", ROOT / "docs/tools/messages.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Return the messages as they stand in the code now, read once."""
+    return messages()
 
 
 def write_language(folder: Path) -> Path:

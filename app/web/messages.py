@@ -1,12 +1,14 @@
-"""Write app/translations/messages.pot: every message that a person may read, for translators.
+"""``app/translations/messages.pot``: every message that a person may read, for translators; a test compares it.
 
-Run from the repository's root with ``python docs/tools/messages.py``. It reads the code and the templates as babel.cfg says, and the
-declarations of settings, whose labels and help stand in no call of a translating function. ``tests/contracts/test_catalogue.py`` compares.
+The code and the templates are read as babel.cfg says, and so are the declarations of settings, whose labels and help stand in no call of a
+translating function.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ from app.settings.schema import specs
 from app.settings.sections import CORE
 
 ROOT = Path(__file__).resolve().parents[2]
-POT = ROOT / "app/translations/messages.pot"
 KEYWORDS: dict[str, Any] = {**DEFAULT_KEYWORDS, "_l": None, "lazy_gettext": None, "words": None, "marked": None, "words_of": (2, 3)}
 OF_PLUG_INS = (google_analytics.SourceSettings, google_analytics.CampaignOptions)
 
@@ -56,13 +57,13 @@ def _declared(section: Any) -> Iterator[str]:
         yield from (spec.label, spec.help, spec.unit, spec.placeholder, *(label for _value, label in spec.options()))
 
 
-def main() -> None:
-    """Write the file."""
-    POT.parent.mkdir(exist_ok=True)
-    with POT.open("wb") as out:
-        out.write(b"# The messages of the pages and mails. Made by docs/tools/messages.py; how to add a language: docs/operators.md.\n")
-        write_po(out, messages(), width=0, sort_output=True, omit_header=True, include_lineno=False)
+def document() -> bytes:
+    """Return the whole file."""
+    out = BytesIO()
+    out.write(b"# The messages of the pages and mails. Made by python -m app.web.messages; how to add a language: docs/operators.md.\n")
+    write_po(out, messages(), width=0, sort_output=True, omit_header=True, include_lineno=False)
+    return out.getvalue()
 
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.buffer.write(document())
