@@ -57,9 +57,10 @@ def _unsaid(text: str, data: list[str]) -> str:
     rest = " ".join(re.sub(r"⟦[^⟦⟧]*⟧|\{\w+\}", " ", text).split())
     if rest in data:
         return ""
-    for one in data:
+    # Inside a sentence a name is taken out, but no mere word: "first" may be a column of somebody's file, and is in many a sentence of ours.
+    for one in (one for one in data if not (one.isalpha() and one.islower())):
         rest = re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", " ", rest)
-    return " ".join(rest.split()) if _LETTERS.search(rest) else ""
+    return " ".join(rest.split()) if set(_LETTERS.findall(rest)) - set(data) else ""
 
 
 def _texts(element: HtmlElement) -> Iterator[str]:
