@@ -23,6 +23,7 @@ from app.jobs import FREEZE, SEND, SEND_TEST
 from app.plugins.calls import campaign_problems
 from app.plugins.views import CampaignView
 from app.settings.audit import record
+from app.words import words
 
 A_MONTH = timedelta(days=30)
 
@@ -45,7 +46,7 @@ def view_of(campaign: Campaign) -> CampaignView:
 
 def _switched_off(session: Session, campaign: Campaign) -> list[Finding]:
     owner = session.get(User, campaign.user_id)
-    return [] if owner and owner.enabled else [Finding("bad", "The account is switched off: nothing of it is sent.")]
+    return [] if owner and owner.enabled else [Finding("bad", words("The account is switched off: nothing of it is sent."))]
 
 
 def _limits(session: Session, campaign: Campaign) -> list[Finding]:
@@ -56,13 +57,14 @@ def _limits(session: Session, campaign: Campaign) -> list[Finding]:
     if (most := limits.get("campaigns_per_month")) is not None:
         sent = session.scalar(sa.select(sa.func.count()).select_from(Sending).where(*recent)) or 0
         if sent >= most:
-            found.append(Finding("bad", f"The account may send {most} campaigns in 30 days, and has sent {sent}."))
+            found.append(Finding("bad", words("The account may send %(most)s campaigns in 30 days, and has sent %(sent)s.", most=most, sent=sent)))
     if (most := limits.get("mails_per_month")) is not None:
         mails = session.scalar(sa.select(sa.func.coalesce(sa.func.sum(Sending.total), 0)).where(*recent)) or 0
         wanted = sum(people.active_count for people in campaign.lists)
         if mails + wanted > most:
             left = max(0, most - int(mails))
-            found.append(Finding("bad", f"The account may send {most:,} mails in 30 days; {left:,} are left, and this campaign has {wanted:,}."))
+            found.append(Finding("bad", words("The account may send %(most)s mails in 30 days; %(left)s are left, and this campaign has %(wanted)s.",
+                                              most=most, left=left, wanted=wanted)))
     return found
 
 
@@ -95,7 +97,7 @@ def start_due(house: House, session: Session, campaign: Campaign) -> bool:
     """Start a campaign whose time has come. Where something keeps it from going by now, it is a draft again, and its author gets a mail."""
     if found := problems(house, session, campaign):
         if unschedule(house, session, campaign, by="schedule"):
-            _tell_author(session, campaign, found)
+            _tell_author(house, session, campaign, found)
         return False
     sending = lifecycle.start_campaign_sending(house, session, campaign, only_if_due=True)
     if sending is None:
@@ -104,11 +106,9 @@ def start_due(house: House, session: Session, campaign: Campaign) -> bool:
     return True
 
 
-def _tell_author(session: Session, campaign: Campaign, found: list[Finding]) -> None:
+def _tell_author(house: House, session: Session, campaign: Campaign, found: list[Finding]) -> None:
     owner = session.get_one(User, campaign.user_id)
-    reasons = "\n".join(f"- {finding.title} {finding.text}".rstrip() for finding in found)
-    queue_notice(session, owner.email, f"“{campaign.name}” was not sent",
-                 f"The time of the campaign “{campaign.name}” came, and it could not go:\n\n{reasons}\n\nIt is a draft again. Mend it, then send it anew.\n")
+    queue_notice(session, owner.email, *house.write_mail("campaign_not_sent", owner, {"campaign": campaign.name, "findings": found}))
 
 
 def unschedule(_house: House, session: Session, campaign: Campaign, *, by: str) -> bool:

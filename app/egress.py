@@ -19,6 +19,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from app.words import words
+
 Address = IPv4Address | IPv6Address
 
 LOOK_UP_S = 10.0
@@ -82,7 +84,7 @@ def resolve(host: str, port: int, *, internal: bool = False, timeout: float = LO
 def resolve_all(host: str, port: int, *, internal: bool = False, timeout: float = LOOK_UP_S) -> tuple[Endpoint, ...]:
     """Return every address of the host, in the order in which to try them; raise EgressRefused, also if only one of them is forbidden."""
     if not 1 <= port <= 65_535:
-        raise EgressRefused(f"{port} is no port. A port is a number from 1 to 65535.")
+        raise EgressRefused(words("%(port)s is no port. A port is a number from 1 to 65535.", port=str(port)))
     name = _name(host)
     addresses = _look_up(name, port, timeout)
     for address in addresses:
@@ -96,21 +98,21 @@ def _name(host: str) -> str:
     if name.startswith("[") and name.endswith("]"):
         name = name[1:-1]
     if not name or len(name) > 253 or any(not mark.isprintable() or mark in " /\\@?#%[]<>\"'" for mark in name):
-        raise EgressRefused(f"{host[:80]!r} is no host. Type a name such as mail.example.com, or an IP address.")
+        raise EgressRefused(words("%(host)s is no host. Type a name such as mail.example.com, or an IP address.", host=repr(host[:80])))
     if name.isascii():
         return name.lower()
     try:
         return name.encode("idna").decode("ascii").rstrip(".")
     except UnicodeError as error:
-        raise EgressRefused(f"{host[:80]} is no host name. Check the spelling.") from error
+        raise EgressRefused(words("%(host)s is no host name. Check the spelling.", host=host[:80])) from error
 
 
 def _judge(host: str, address: Address, *, internal: bool) -> None:
     if is_nowhere(address):
-        raise EgressRefused(f"{host} is at {address}, an address where nobody can be reached. Check the host name.")
+        raise EgressRefused(words("%(host)s is at %(address)s, an address where nobody can be reached. Check the host name.", host=host, address=str(address)))
     if not internal and is_forbidden(address):
-        raise EgressRefused(f"{host} is at {address}, which is not on the public internet. "
-                            "An administrator can mark it as internal if it stands in the own network.")
+        raise EgressRefused(words("%(host)s is at %(address)s, which is not on the public internet. "
+                                  "An administrator can mark it as internal if it stands in the own network.", host=host, address=str(address)))
 
 
 def _look_up(name: str, port: int, timeout: float) -> Sequence[Address]:
@@ -123,12 +125,12 @@ def _look_up(name: str, port: int, timeout: float) -> Sequence[Address]:
     asker.start()
     asker.join(timeout)
     if not answers:
-        raise EgressRefused(f"The name servers did not answer about {name} within {timeout:g} s. Try again later.")
+        raise EgressRefused(words("The name servers did not answer about %(name)s within %(time)s s. Try again later.", name=name, time=f"{timeout:g}"))
     answer = answers[0]
     if isinstance(answer, Exception) and not isinstance(answer, (OSError, UnicodeError)):
         raise answer
     if isinstance(answer, Exception) or not answer:
-        raise EgressRefused(f"{name} has no address in DNS. Check the spelling.")
+        raise EgressRefused(words("%(host)s has no address in DNS. Check the spelling.", host=name))
     return answer
 
 
@@ -148,7 +150,7 @@ def _literal(name: str) -> Address | None:
         return ip_address(name)
     except ValueError:
         if ":" in name:
-            raise EgressRefused(f"{name[:80]} is no host. Type the host alone; the port has a field of its own.") from None
+            raise EgressRefused(words("%(host)s is no host. Type the host alone; the port has a field of its own.", host=name[:80])) from None
     try:
         return IPv4Address(socket.inet_aton(name))
     except OSError:
@@ -194,9 +196,9 @@ def fetch(url: str, *, max_bytes: int, timeout: float, internal: bool = False) -
             return fetched
         onward = urljoin(url, onward)
         if url.lower().startswith("https:") and not onward.lower().startswith("https:"):
-            raise EgressRefused(f"{url} leads on to an address without encryption, which is not followed.")
+            raise EgressRefused(words("%(url)s leads on to an address without encryption, which is not followed.", url=url))
         url = onward
-    raise EgressRefused(f"{url} leads on more than {MOST_REDIRECTS} times.")
+    raise EgressRefused(words("%(url)s leads on more than %(most)s times.", url=url, most=MOST_REDIRECTS))
 
 
 def _fetch_once(url: str, max_bytes: int, ends: float, internal: bool) -> tuple[Fetched, str]:
@@ -212,9 +214,9 @@ def _fetch_once(url: str, max_bytes: int, ends: float, internal: bool) -> tuple[
             body = b"" if onward else _read_body(response, max_bytes)
             return Fetched(url, response.status, response.headers.get("Content-Type", ""), body), onward
     except TimeoutError as error:
-        raise EgressRefused(f"{parts.hostname} did not answer in time.") from error
+        raise EgressRefused(words("%(host)s did not answer in time.", host=parts.hostname)) from error
     except (OSError, HTTPException, ValueError) as error:
-        raise EgressRefused(f"{parts.hostname} could not be read: {error}.") from error
+        raise EgressRefused(words("%(host)s could not be read: %(why)s.", host=parts.hostname, why=str(error))) from error
     finally:
         connection.shut()
 
@@ -224,31 +226,30 @@ def _parse_url(url: str) -> tuple[SplitResult, int]:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise EgressRefused(f"{url[:80]} is no web address. Type it as https://example.com/page.") from error
+        raise EgressRefused(words("%(url)s is no web address. Type it as https://example.com/page.", url=url[:80])) from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise EgressRefused("Type a whole web address that begins with https:// or http://.")
+        raise EgressRefused(words("Type a whole web address that begins with https:// or http://."))
     if "@" in parts.netloc:
-        raise EgressRefused("Type the web address without a user name or password.")
+        raise EgressRefused(words("Type the web address without a user name or password."))
     return parts, port
 
 
 def _read_body(response: HTTPResponse, max_bytes: int) -> bytes:
     packed = response.headers.get("Content-Encoding", "identity").strip().lower()
     if packed not in {"", "identity"}:
-        raise EgressRefused(f"The server sent its answer compressed ({packed[:20]}), which was not asked for.")
+        raise EgressRefused(words("The server sent its answer compressed (%(how)s), which was not asked for.", how=packed[:20]))
     body = bytearray()
     while chunk := response.read(min(_CHUNK, max_bytes + 1 - len(body))):
         body += chunk
         if len(body) > max_bytes:
-            raise EgressRefused(f"The answer is larger than {max_bytes:,} bytes.")
+            raise EgressRefused(words("The answer is larger than %(most)s bytes.", most=max_bytes))
     return bytes(body)
 
 
 def _left(ends: float) -> float:
     """Return the seconds that are left of the whole; raise EgressRefused where none are."""
-    left = ends - time.monotonic()
-    if left <= 0:
-        raise EgressRefused("The server did not answer in time.")
+    if (left := ends - time.monotonic()) <= 0:
+        raise EgressRefused(words("The server did not answer in time."))
     return left
 
 

@@ -20,6 +20,8 @@ from app.settings.registry import Registry
 from app.settings.secrets import SecretBox, derive, load_key
 from app.settings.store import SettingsStore
 from app.web import actor, identity, logs
+from app.web.catalogues import SHIPPED, folders_of
+from app.web.emails import mail_writer
 from app.web.errors import init_errors
 from app.web.headers import init_headers
 from app.web.i18n import init_i18n
@@ -39,7 +41,8 @@ def build(config: Config | None = None) -> Flask:
     house = build_house(app, config)
     logs.init_logs(app, config)
     init_numbers(app)
-    init_i18n(app, identity.locale, lambda: str(actor.reader_zone()))
+    folders = [SHIPPED, *house.plugins.translation_folders(), *(theme / "translations" for theme in reversed(config.themes))]
+    init_i18n(app, identity.locale, lambda: str(actor.reader_zone()), folders_of(folders, config.data / "translations"))
     init_theme(app, config.themes, house.plugins.template_folders)
     init_headers(app)
     init_sessions(app)
@@ -75,6 +78,6 @@ def build_house(app: Flask, config: Config) -> House:
     settings = SettingsStore(engine, secrets, Registry(lambda: plugins.sections, channels), environment_locks(config))
     plugins.move_in(engine, redis, settings, config.data)
     house = House(config=config, engine=engine, redis=redis, jobs=Jobs(redis), secrets=secrets, settings=settings, plugins=plugins,
-                  tokens=TokenKeys(derive(key, "tokens")), key=key)
+                  tokens=TokenKeys(derive(key, "tokens")), key=key, write_mail=mail_writer(app))
     app.extensions["lettermill"] = house
     return house

@@ -5,9 +5,10 @@ Built once by ``create_app``. Nothing below the web asks Flask for it: it is han
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from redis import Redis
 from sqlalchemy.engine import Engine
@@ -23,6 +24,17 @@ from app.settings.store import SettingsStore
 VERSION = "0.1.0"
 
 
+# Subject, plain text, HTML.
+MailText = tuple[str, str, str]
+# (name of the templates, who gets it, their values) -> the mail
+WriteMail = Callable[[str, Any, Mapping[str, Any]], MailText]
+
+
+def no_templates(name: str, _person: Any, _values: Mapping[str, Any]) -> MailText:
+    """Refuse to write: this house was built without its pages."""
+    raise RuntimeError(f"the mail {name} needs templates, and this house was built without them")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """Everything that outlives a unit of work: the deployment, the connections, the keys, the settings, the plug-ins."""
@@ -36,6 +48,8 @@ class House:
     settings: SettingsStore
     plugins: Plugins
     key: bytes = field(repr=False)
+    # Writes a mail of the platform from its template, in the language of the person who gets it.
+    write_mail: WriteMail = field(default=no_templates, repr=False)
 
     @contextmanager
     def alive(self, kind: str) -> Iterator[None]:

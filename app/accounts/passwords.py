@@ -5,6 +5,8 @@ from __future__ import annotations
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
+from app.words import words
+
 SHORTEST, LONGEST = 12, 256
 _HASHER = PasswordHasher()
 # Verified when nobody has the name that was typed, so that the answer takes as long either way.
@@ -31,12 +33,12 @@ def problem_with(password: str, *about: str) -> str:
     ``about``: the person's own names and addresses, which the password must not be made of.
     """
     if len(password) < SHORTEST:
-        return f"Use {SHORTEST} characters or more. A few words in a row are easy to keep in mind."
+        return words("Use %(least)s characters or more. A few words in a row are easy to keep in mind.", least=SHORTEST)
     if len(password) > LONGEST:
-        return f"Use {LONGEST} characters or fewer."
+        return words("Use %(most)s characters or fewer.", most=LONGEST)
     plain = password.lower().strip("0123456789!?.- ")
     if plain in _COMMON or len(set(password)) < 5:
-        return "This password is among the first that are tried. Choose another one."
+        return words("This password is among the first that are tried. Choose another one.")
     if any(len(word) > 3 and plain == word.lower() for word in about):
-        return "Do not use your own name or address as the password."
+        return words("Do not use your own name or address as the password.")
     return ""

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from app.accounts.models import Administrator, UserGroup
+from app.words import marked
 
 # name -> label. "" in a policy means: being signed in there is enough.
 OF_ADMINISTRATORS = {
-    "settings": "Change settings",
-    "delivery": "See and change delivery servers",
-    "plugins": "Enable, pause and disable plug-ins",
-    "users": "Manage users and user groups",
-    "users.open": "Work in users' accounts",
-    "administrators": "Manage administrators",
-    "system": "See the health of the system, shunted jobs and the test mailbox",
+    "settings": marked("Change settings"),
+    "delivery": marked("See and change delivery servers"),
+    "plugins": marked("Enable, pause and disable plug-ins"),
+    "users": marked("Manage users and user groups"),
+    "users.open": marked("Work in users' accounts"),
+    "administrators": marked("Manage administrators"),
+    "system": marked("See the health of the system, shunted jobs and the test mailbox"),
 }
 
 OF_USER_GROUPS = {
-    "lists": "Manage lists and subscribers",
-    "imports": "Import subscribers",
-    "campaigns": "Write campaigns",
-    "campaigns.send": "Send campaigns",
-    "reports": "See reports",
-    "suppression": "Manage the suppression list",
+    "lists": marked("Manage lists and subscribers"),
+    "imports": marked("Import subscribers"),
+    "campaigns": marked("Write campaigns"),
+    "campaigns.send": marked("Send campaigns"),
+    "reports": marked("See reports"),
+    "suppression": marked("Manage the suppression list"),
 }
 
 # name -> label; the number is a maximum, an absent one is no limit.
 LIMITS_OF_USER_GROUPS = {
-    "lists": "Lists",
-    "subscribers": "Subscribers on all lists",
-    "campaigns_per_month": "Campaigns a month",
-    "mails_per_month": "Mails a month",
+    "lists": marked("Lists"),
+    "subscribers": marked("Subscribers on all lists"),
+    "campaigns_per_month": marked("Campaigns a month"),
+    "mails_per_month": marked("Mails a month"),
 }
 
 

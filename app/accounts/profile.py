@@ -14,6 +14,7 @@ from app.accounts.models import Administrator, User
 from app.accounts.passwords import is_right, problem_with
 from app.accounts.signing_in import set_password
 from app.accounts.users import taken
+from app.words import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def problems(session: Session, person: Administrator | User, *, email: str, user
     if new_password:
         found["new_password"] = problem_with(new_password, username, email, person.first_name)
     if (new_password or email != person.email) and not is_right(person.password_hash, password):
-        found["password"] = "Type your present password to change your address or your password."  # noqa: S105 - words for a person
+        found["password"] = words("Type your present password to change your address or your password.")
     return {name: problem for name, problem in found.items() if problem}
 
 

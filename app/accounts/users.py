@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.accounts.models import Administrator, User, UserGroup
 from app.accounts.passwords import hash_password
 from app.accounts.signing_in import set_password
+from app.words import words
 
 PAGE = 50
 
@@ -33,7 +34,9 @@ def taken(session: Session, field: str, value: str, but: Administrator | User | 
         holders += session.scalars(sa.select(Administrator).where(getattr(Administrator, field) == value))
     if not any(holder is not but for holder in holders):
         return ""
-    return f"Somebody else has this {'address' if field == 'email' else 'user name'}. Choose another one."
+    if field == "email":
+        return words("Somebody else has this address. Choose another one.")
+    return words("Somebody else has this user name. Choose another one.")
 
 
 def create(session: Session, group: UserGroup, *, password: str, **values: str) -> User:

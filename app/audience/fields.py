@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.audience.models import CustomField, SubscriberList
+from app.words import marked, words
 
-KINDS = {"text": "Text", "number": "Number", "date": "Date", "yes_no": "Yes or no"}
+KINDS = {"text": marked("Text"), "number": marked("Number"), "date": marked("Date"), "yes_no": marked("Yes or no")}
 # What the merge tags of every subscriber are called already.
 TAKEN = frozenset({"firstname", "lastname", "emailaddress", "id", "subscriberid", "hashedsubscriberid", "subscriptionip", "subscriptiondate", "email"})
 _ALIAS = re.compile(r"^[A-Za-z][A-Za-z0-9]{0,39}$")
@@ -34,11 +35,11 @@ def alias_of(name: str) -> str:
 def problem_with_alias(session: Session, alias: str) -> str:
     """Return what is wrong with an alias, in words, or the empty text."""
     if not _ALIAS.match(alias):
-        return "Use letters and digits only, beginning with a letter; 40 at most."
+        return words("Use letters and digits only, beginning with a letter; 40 at most.")
     if alias.lower() in TAKEN:
-        return "This tag is one of the subscriber’s own. Choose another one."
+        return words("This tag is one of the subscriber’s own. Choose another one.")
     if any(field.alias.lower() == alias.lower() for field in session.scalars(sa.select(CustomField))):
-        return "Another field has this tag. Choose another one."
+        return words("Another field has this tag. Choose another one.")
     return ""
 
 
@@ -67,14 +68,14 @@ def clean(kind: str, text: str) -> str:
     if kind == "yes_no":
         return _yes_no(text)
     if len(text) > 1000:
-        raise ValueError("Use 1,000 characters or fewer.")
+        raise ValueError(words("Use %(most)s characters or fewer.", most=1000))
     return text
 
 
 def _number(text: str) -> str:
     plain = text.replace(" ", "")
     if not re.fullmatch(r"-?\d{1,15}([.,]\d{1,10})?", plain):
-        raise ValueError("Type a number, such as 12 or 12.5.")
+        raise ValueError(words("Type a number, such as 12 or 12.5."))
     return plain.replace(",", ".")
 
 
@@ -82,11 +83,11 @@ def _date(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError as error:
-        raise ValueError("Type a date as year-month-day, such as 2026-11-23.") from error
+        raise ValueError(words("Type a date as year-month-day, such as 2026-11-23.")) from error
 
 
 def _yes_no(text: str) -> str:
     known = {"yes": "yes", "y": "yes", "true": "yes", "1": "yes", "on": "yes", "no": "no", "n": "no", "false": "no", "0": "no", "off": "no"}
     if text.lower() not in known:
-        raise ValueError("Type yes or no.")
+        raise ValueError(words("Type yes or no."))
     return known[text.lower()]

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.models import User
 from app.audience.models import ConsentEvent, CustomField, Import, ImportRejection, Subscriber, SubscriberList
+from app.words import words_of
 
 
 class LimitReached(Exception):
@@ -39,7 +40,8 @@ def create(session: Session, owner: User, *, name: str, sender_name: str = "", s
     """Add a list; raise LimitReached."""
     most = owner.group.limits.get("lists")
     if most is not None and (session.scalar(sa.select(sa.func.count()).select_from(SubscriberList)) or 0) >= most:
-        raise LimitReached(f"Your account may have {most} lists. Delete one, or ask for a larger limit.")
+        raise LimitReached(words_of(most, "Your account may have %(num)s list. Delete one, or ask for a larger limit.",
+                                    "Your account may have %(num)s lists. Delete one, or ask for a larger limit."))
     found = SubscriberList(user_id=owner.id, public_id=token_urlsafe(12), name=name, sender_name=sender_name, sender_email=sender_email)
     session.add(found)
     session.flush()

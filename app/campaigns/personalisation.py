@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from app.mail.message import Kind, Pieces, Slot
+from app.words import marked
 
 _TAG = re.compile(r"%([A-Za-z][A-Za-z0-9_-]{0,39}:[A-Za-z0-9_][A-Za-z0-9_ .-]{0,59})(?:\|([^%|\r\n]{0,200}))?%")
 
@@ -37,29 +38,29 @@ class KnownTag:
 
 
 KNOWN_TAGS: tuple[KnownTag, ...] = (
-    KnownTag("Subscriber:FirstName", "First name", "Subscriber", "Anna"),
-    KnownTag("Subscriber:LastName", "Last name", "Subscriber", "Berg"),
-    KnownTag("Subscriber:EmailAddress", "Email address", "Subscriber", "anna.berg@example.com"),
-    KnownTag("Subscriber:SubscriptionDate", "Day of subscription", "Subscriber", "2026-01-31"),
-    KnownTag("Subscriber:SubscriptionIP", "Address subscribed from", "Subscriber", "192.0.2.1"),
-    KnownTag("Subscriber:SubscriberID", "Number", "Subscriber", "1"),
-    KnownTag("Subscriber:HashedSubscriberID", "Number, hashed", "Subscriber", "5f2b0c1a9d3e"),
-    KnownTag("Link:Unsubscribe", "Unsubscribe", "Links"),
-    KnownTag("Link:WebBrowser", "View in browser", "Links"),
-    KnownTag("List:ListName", "List", "List", "Newsletter"),
-    KnownTag("List:ListID", "List, number", "List", "1"),
-    KnownTag("List:HashedListID", "List, number hashed", "List", "9c41d07be2aa"),
-    KnownTag("Campaign:CampaignName", "Campaign", "Campaign", "January news"),
-    KnownTag("Campaign:CampaignID", "Campaign, number", "Campaign", "1"),
-    KnownTag("Campaign:HashedCampaignID", "Campaign, number hashed", "Campaign", "77aa01c35b9f"),
-    KnownTag("Sender:Name", "Sender's name", "Sender", "Example Ltd"),
-    KnownTag("Sender:EmailAddress", "Sender's address", "Sender", "news@example.com"),
-    KnownTag("User:FirstName", "Your first name", "You", "Paul"),
-    KnownTag("User:LastName", "Your last name", "You", "Miller"),
-    KnownTag("User:EmailAddress", "Your email address", "You", "paul@example.com"),
-    KnownTag("User:CompanyName", "Your company", "You", "Example Ltd"),
-    KnownTag("User:UserID", "Your number", "You", "1"),
-    KnownTag("User:HashedUserID", "Your number, hashed", "You", "03bd12f94e60"),
+    KnownTag("Subscriber:FirstName", marked("First name"), marked("Subscriber"), "Anna"),
+    KnownTag("Subscriber:LastName", marked("Last name"), marked("Subscriber"), "Berg"),
+    KnownTag("Subscriber:EmailAddress", marked("Email address"), marked("Subscriber"), "anna.berg@example.com"),
+    KnownTag("Subscriber:SubscriptionDate", marked("Day of subscription"), marked("Subscriber"), "2026-01-31"),
+    KnownTag("Subscriber:SubscriptionIP", marked("Address subscribed from"), marked("Subscriber"), "192.0.2.1"),
+    KnownTag("Subscriber:SubscriberID", marked("Number"), marked("Subscriber"), "1"),
+    KnownTag("Subscriber:HashedSubscriberID", marked("Number, hashed"), marked("Subscriber"), "5f2b0c1a9d3e"),
+    KnownTag("Link:Unsubscribe", marked("Unsubscribe"), marked("Links")),
+    KnownTag("Link:WebBrowser", marked("View in browser"), marked("Links")),
+    KnownTag("List:ListName", marked("List"), marked("List"), "Newsletter"),
+    KnownTag("List:ListID", marked("List, number"), marked("List"), "1"),
+    KnownTag("List:HashedListID", marked("List, number hashed"), marked("List"), "9c41d07be2aa"),
+    KnownTag("Campaign:CampaignName", marked("Campaign"), marked("Campaign"), "January news"),
+    KnownTag("Campaign:CampaignID", marked("Campaign, number"), marked("Campaign"), "1"),
+    KnownTag("Campaign:HashedCampaignID", marked("Campaign, number hashed"), marked("Campaign"), "77aa01c35b9f"),
+    KnownTag("Sender:Name", marked("Sender's name"), marked("Sender"), "Example Ltd"),
+    KnownTag("Sender:EmailAddress", marked("Sender's address"), marked("Sender"), "news@example.com"),
+    KnownTag("User:FirstName", marked("Your first name"), marked("You"), "Paul"),
+    KnownTag("User:LastName", marked("Your last name"), marked("You"), "Miller"),
+    KnownTag("User:EmailAddress", marked("Your email address"), marked("You"), "paul@example.com"),
+    KnownTag("User:CompanyName", marked("Your company"), marked("You"), "Example Ltd"),
+    KnownTag("User:UserID", marked("Your number"), marked("You"), "1"),
+    KnownTag("User:HashedUserID", marked("Your number, hashed"), marked("You"), "03bd12f94e60"),
 )
 
 # Shorter spellings that authors know from elsewhere.

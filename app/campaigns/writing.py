@@ -80,10 +80,10 @@ def _take_revision(session: Session, campaign: Campaign, changed: Mapping[str, A
         raise Conflict({name: getattr(campaign, name) for name, value in changed.items() if getattr(campaign, name) != value})
 
 
-def copy(session: Session, campaign: Campaign) -> Campaign:
-    """Add a draft that says the same to the same lists."""
+def copy(session: Session, campaign: Campaign, name: str) -> Campaign:
+    """Add a draft of this name that says the same to the same lists."""
     twin = Campaign(user_id=campaign.user_id, lists=list(campaign.lists), **{name: getattr(campaign, name) for name in FIELDS})
-    twin.name = f"{campaign.name[:190]} (copy)"
+    twin.name = name[:200]
     session.add(twin)
     session.flush()
     return twin

@@ -13,13 +13,14 @@ from app.mail.reply import Phase, Reply, classify
 from app.plugins.calls import delivery_channels
 from app.plugins.manager import EnabledPlugins
 from app.plugins.views import ChannelMessage, DeliveryChannel
+from app.words import marked
 
 SMTP = "smtp"
 
 
 def channel_titles(enabled: EnabledPlugins) -> dict[str, str]:
     """Return every channel that mail can leave by now, by the name that is stored."""
-    return {SMTP: "SMTP connection"} | {name: channel.title for name, channel in delivery_channels(enabled).items()}
+    return {SMTP: marked("SMTP connection")} | {name: channel.title for name, channel in delivery_channels(enabled).items()}
 
 
 class ChannelTransport:

@@ -14,6 +14,7 @@ from app.campaigns.models import Campaign
 from app.campaigns.personalisation import Person, fill, known_names, parse
 from app.delivery.content import content_of
 from app.mail.message import Kind
+from app.words import words
 
 if TYPE_CHECKING:
     from app.house import House
@@ -47,7 +48,7 @@ def some_people(session: Session, campaign: Campaign) -> list[Subscriber]:
 def as_seen_by(session: Session, campaign: Campaign, subscriber: Subscriber | None) -> Seen:
     """Return the campaign with this person's values in it; with none, the tags are filled with what stands in for them."""
     if not (campaign.html.strip() or campaign.plain.strip() or campaign.subject.strip()):
-        return Seen(problem="Write a subject and a text first.")
+        return Seen(problem=words("Write a subject and a text first."))
     content = content_of(session, campaign)
     person = _person(session, content, subscriber)
     names = known_names(content["fields"])

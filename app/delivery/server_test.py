@@ -12,12 +12,13 @@ from app.delivery.transports.smtp_check import check_server
 from app.delivery.trips import base_url
 from app.delivery.urls import base_host
 from app.egress import EgressRefused, resolve
+from app.words import words
 
 if TYPE_CHECKING:
     from app.house import House
 
 PASSED, FAILED = "PASSED", "FAILED"
-_PHASES = (("connect", "Connect and greeting"), ("hello", "EHLO"), ("starttls", "STARTTLS and certificate"), ("auth", "Sign in"))
+_PHASES = (("connect", words("Connect and greeting")), ("hello", words("EHLO")), ("starttls", words("STARTTLS and certificate")), ("auth", words("Sign in")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,19 @@ class Tested:
         return [("", side, words) for side, words in self.transcript]
 
 
-def test_server(house: House, server: Any, address: str) -> Tested:
-    """Test the server for real; the mail goes to ``address``. Ends within the server's time-outs."""
+def test_server(house: House, server: Any, address: str, mail: tuple[str, str]) -> Tested:
+    """Test the server for real; the mail, subject and text, goes to ``address``. Ends within the server's time-outs."""
     try:
         endpoint = resolve(server.host, server.port, internal=server.internal)
     except EgressRefused as refused:
-        return Tested([Step("Resolve the host", FAILED, str(refused))], ())
-    steps = [Step("Resolve the host", PASSED, endpoint.address)]
+        return Tested([Step(words("Resolve the host"), FAILED, str(refused))], ())
+    steps = [Step(words("Resolve the host"), PASSED, endpoint.address)]
     helo = base_host(base_url(house, house.settings.load()))
     checked = check_server(smtp_server(server, house.secrets, helo))
     steps += _phases(server, checked.failed_at, checked.why)
     if checked.failed_at is not None:
         return Tested(steps, checked.transcript)
-    return Tested([*steps, _mail(house, server, address)], checked.transcript)
+    return Tested([*steps, _mail(house, server, address, mail)], checked.transcript)
 
 
 test_server.__test__ = False  # type: ignore[attr-defined]
@@ -73,14 +74,16 @@ def _phases(server: Any, failed_at: str | None, why: str) -> list[Step]:
         if phase == failed_at:
             return [*steps, Step(name, FAILED, why)]
         steps.append(Step(name, PASSED))
-    return steps if failed_at is None else [*steps, Step("SMTP", FAILED, why)]
+    return steps if failed_at is None else [*steps, Step(words("SMTP"), FAILED, why)]
 
 
-def _mail(house: House, server: Any, address: str) -> Step:
+def _mail(house: House, server: Any, address: str, mail: tuple[str, str]) -> Step:
     settings = house.settings.load()
-    message = own_message(settings, address, f"Test of {server.name}", f"This mail went through the delivery server “{server.name}”.\n\nIt works.\n")
+    message = own_message(settings, address, *mail)
     try:
         server_mail(house, server, settings).send(message)
     except DeliveryFailed as failed:
-        return Step("A real mail", FAILED, str(failed))
-    return Step("A real mail", PASSED, f"The server took it for {address}.")
+        reply = failed.outcome.reply
+        said = words("%(address)s: %(reply)s", address=failed.recipient, reply=str(reply) if reply.code else reply.text)
+        return Step(words("A real mail"), FAILED, said)
+    return Step(words("A real mail"), PASSED, words("The server took it for %(address)s.", address=address))

@@ -18,6 +18,7 @@ from app.delivery.models import DeliveryServer, Sending
 from app.mail.address import AddressError, parse_address, parse_domain
 from app.mail.dkim import DkimKeyError, generate_key, load_key, public_record
 from app.settings.secrets import SecretBox
+from app.words import words, words_of
 
 TEST_MAILBOX = "Test mailbox"
 NUMBERS = {"port": (1, 65535), "timeout_s": (1, 300), "connections": (1, 20)}
@@ -51,11 +52,11 @@ def problems(session: Session, values: Mapping[str, Any], but: DeliveryServer | 
     found = {name: problem for name, check in _CHECKS.items() if (problem := check(values.get(name)))}
     other = session.scalar(sa.select(DeliveryServer).where(DeliveryServer.name == values.get("name", "")))
     if other is not None and other is not but:
-        found["name"] = "Another server has this name. Choose another one."
+        found["name"] = words("Another server has this name. Choose another one.")
     if values.get("username") and values.get("security") == "none" and not values.get("internal"):
-        found["security"] = "A password is sent over TLS only. Choose STARTTLS or TLS."
+        found["security"] = words("A password is sent over TLS only. Choose STARTTLS or TLS.")
     if bool(values.get("dkim_domain")) != bool(values.get("dkim_selector")):
-        found["dkim_selector" if values.get("dkim_domain") else "dkim_domain"] = "Domain and selector belong together: type both, or neither."
+        found["dkim_selector" if values.get("dkim_domain") else "dkim_domain"] = words("Domain and selector belong together: type both, or neither.")
     return found
 
 
@@ -71,14 +72,14 @@ def would_tell_others(server: DeliveryServer, values: Mapping[str, Any]) -> bool
 
 
 def _name(value: Any) -> str:
-    return "" if value and len(value) <= 120 else "Give the server a name of at most 120 characters."
+    return "" if value and len(value) <= 120 else words("Give the server a name of at most 120 characters.")
 
 
 def _host(value: Any) -> str:
     text = str(value or "").strip()
     if text == "localhost" or _is_domain(text) or _is_ip(text):
         return ""
-    return "Type a host name, such as smtp.example.com, or an IP address."
+    return words("Type a host name, such as smtp.example.com, or an IP address.")
 
 
 def _is_ip(text: str) -> bool:
@@ -98,13 +99,13 @@ def _is_domain(text: str) -> bool:
 
 
 def _domain(value: Any) -> str:
-    return "" if not value or _is_domain(str(value)) else "Type a domain name, such as links.example.com, or leave it empty."
+    return "" if not value or _is_domain(str(value)) else words("Type a domain name, such as links.example.com, or leave it empty.")
 
 
 def _mfrom(value: Any) -> str:
     if not value or _is_domain(str(value)):
         return ""
-    return _address(value) and "Type a domain, such as bounces.example.com, or a whole address."
+    return _address(value) and words("Type a domain, such as bounces.example.com, or a whole address.")
 
 
 def _address(value: Any) -> str:
@@ -118,17 +119,18 @@ def _address(value: Any) -> str:
 
 
 def _between(least: int, most: int) -> Any:
-    return lambda value: "" if isinstance(value, int) and least <= value <= most else f"Type a number from {least} to {most}."
+    return lambda value: "" if isinstance(value, int) and least <= value <= most else words(
+        "Type a number from %(least)s to %(most)s.", least=str(least), most=str(most))
 
 
 def _limit(value: Any) -> str:
-    return "" if value is None or (isinstance(value, int) and 1 <= value <= 100_000_000) else "Type a number from 1, or leave it empty for no limit."
+    return "" if value is None or (isinstance(value, int) and 1 <= value <= 100_000_000) else words("Type a number from 1, or leave it empty for no limit.")
 
 
 _CHECKS: dict[str, Any] = {
     "name": _name, "host": _host, "link_domain": _domain, "open_domain": _domain, "mfrom": _mfrom, "enforced_from": _address, "dkim_domain": _domain,
-    "security": lambda value: "" if value in SECURITIES else "Choose none, STARTTLS or TLS.",
-    "dkim_selector": lambda value: "" if not value or _SELECTOR.match(value) else "Use lower-case letters, digits and hyphens, such as lm1.",
+    "security": lambda value: "" if value in SECURITIES else words("Choose none, STARTTLS or TLS."),
+    "dkim_selector": lambda value: "" if not value or _SELECTOR.match(value) else words("Use lower-case letters, digits and hyphens, such as lm1."),
     **{name: _between(*limits) for name, limits in NUMBERS.items()}, **dict.fromkeys(LIMITS, _limit)}
 
 
@@ -234,9 +236,11 @@ def in_use(session: Session, server: DeliveryServer) -> InUse:
 def delete(session: Session, server: DeliveryServer) -> str:
     """Delete the server; return why not, in words, where it must stay."""
     if server.is_default:
-        return "This is the default server. Make another one the default first."
+        return words("This is the default server. Make another one the default first.")
     if found := in_use(session, server):
-        return f"It is used by {found.users} users, {found.groups} groups and {found.sendings} running sendings. Give them another server first."
+        return words("It is used by %(users)s, %(groups)s and %(sendings)s. Give them another server first.",
+                     users=words_of(found.users, "%(num)s user", "%(num)s users"), groups=words_of(found.groups, "%(num)s group", "%(num)s groups"),
+                     sendings=words_of(found.sendings, "%(num)s running sending", "%(num)s running sendings"))
     session.execute(sa.update(Sending).where(Sending.delivery_server_id == server.id).values(delivery_server_id=None)
                     .execution_options(synchronize_session=False))
     session.delete(server)

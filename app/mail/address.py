@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import idna
 
+from app.words import words
+
 LONGEST_LOCAL, LONGEST = 64, 254
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _PLAIN = re.compile(rf"^({_ATEXT}+(?:\.{_ATEXT}+)*)@((?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9]))\Z")
@@ -39,32 +41,32 @@ def parse_address(text: str, *, allow_utf8: bool = False) -> Address:
 
 def _parse_slowly(text: str, allow_utf8: bool) -> Address:
     if _CONTROL.search(text):
-        raise AddressError("An address holds no spaces and no line breaks. Type it as name@example.com.")
+        raise AddressError(words("An address holds no spaces and no line breaks. Type it as name@example.com."))
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain:
-        raise AddressError("Type a whole address, such as name@example.com.")
+        raise AddressError(words("Type a whole address, such as name@example.com."))
     _check_local(local, allow_utf8)
     address = Address(local, parse_domain(domain))
     if len(str(address)) > LONGEST:
-        raise AddressError(f"An address has at most {LONGEST} characters. Check that it is only one.")
+        raise AddressError(words("An address has at most 254 characters. Check that it is only one."))
     return address
 
 
 def _check_local(local: str, allow_utf8: bool) -> None:
     if local.startswith('"'):
-        raise AddressError("Addresses with quotation marks are not taken. Type it without them.")
+        raise AddressError(words("Addresses with quotation marks are not taken. Type it without them."))
     if "=?" in local:
         # It could be read as an encoded word (RFC 2047) where it stands in a header.
-        raise AddressError("The part before the @ may not hold =? together. Check the spelling.")
+        raise AddressError(words("The part before the @ may not hold =? together. Check the spelling."))
     if local.startswith("-"):
-        raise AddressError("An address does not begin with a hyphen. Check the spelling.")
+        raise AddressError(words("An address does not begin with a hyphen. Check the spelling."))
     if len(local.encode()) > LONGEST_LOCAL:
-        raise AddressError(f"The part before the @ has at most {LONGEST_LOCAL} characters.")
+        raise AddressError(words("The part before the @ has at most 64 characters."))
     ascii_only = local if not allow_utf8 else "".join(mark for mark in local if mark.isascii()) or "x"
     if not _LOCAL.match(ascii_only):
         if not local.isascii():
-            raise AddressError("The part before the @ may hold letters without accents only. Check the spelling.")
-        raise AddressError("The part before the @ is not right: no spaces, commas or brackets, and no two dots in a row.")
+            raise AddressError(words("The part before the @ may hold letters without accents only. Check the spelling."))
+        raise AddressError(words("The part before the @ is not right: no spaces, commas or brackets, and no two dots in a row."))
 
 
 def parse_domain(text: str) -> str:
@@ -73,10 +75,10 @@ def parse_domain(text: str) -> str:
     try:
         ascii_form = lowered if lowered.isascii() else idna.encode(lowered, uts46=True).decode()
     except idna.IDNAError as error:
-        raise AddressError(f"{text} is no domain name. Type it as example.com.") from error
+        raise AddressError(words("%(name)s is no domain name. Type it as example.com.", name=text[:60])) from error
     labels = ascii_form.split(".")
     if len(labels) < 2 or len(ascii_form) > 253 or not all(_LABEL.match(label) for label in labels) or labels[-1].isdigit():
-        raise AddressError(f"{text[:60]} is no domain name. Type it as example.com.")
+        raise AddressError(words("%(name)s is no domain name. Type it as example.com.", name=text[:60]))
     return ascii_form
 
 

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from app.words import words
+
 KeyKind = Literal["rsa2048", "ed25519"]
 PrivateKey = Ed25519PrivateKey | rsa.RSAPrivateKey
 
@@ -38,14 +40,15 @@ def load_key(pem: str) -> PrivateKey:
     try:
         key = serialization.load_pem_private_key(pem.strip().encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise DkimKeyError("This is no private key. Paste the whole text from -----BEGIN PRIVATE KEY----- to its END line, without a password.") from error
+        raise DkimKeyError(words(
+            "This is no private key. Paste the whole text from -----BEGIN PRIVATE KEY----- to its END line, without a password.")) from error
     if isinstance(key, rsa.RSAPrivateKey):
         if key.key_size < 1024 or key.key_size > 4096:
-            raise DkimKeyError(f"This RSA key has {key.key_size} bits. Receivers take 1024 to 4096; 2048 is right.")
+            raise DkimKeyError(words("This RSA key has %(bits)s bits. Receivers take 1024 to 4096; 2048 is right.", bits=str(key.key_size)))
         return key
     if isinstance(key, Ed25519PrivateKey):
         return key
-    raise DkimKeyError("Only RSA and Ed25519 keys can sign mail.")
+    raise DkimKeyError(words("Only RSA and Ed25519 keys can sign mail."))
 
 
 def public_record(pem: str) -> str:

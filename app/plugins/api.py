@@ -39,6 +39,7 @@ from app.plugins.views import (
 )
 from app.settings.schema import Problem as SettingProblem
 from app.settings.schema import choice, domain, email, integer, long_text, secret, section, switch, text, url
+from app.words import marked, words, words_of
 
 __all__ = [
     "ACCOUNT",
@@ -77,10 +78,13 @@ __all__ = [
     "hookimpl",
     "integer",
     "long_text",
+    "marked",
     "policy",
     "secret",
     "section",
     "switch",
     "text",
     "url",
+    "words",
+    "words_of",
 ]

@@ -27,6 +27,7 @@ from app.plugins.views import (
     SendingView,
     Skip,
 )
+from app.words import words
 
 Answer = TypeVar("Answer")
 Passed = TypeVar("Passed", CampaignView, LinkView, MessageView)
@@ -84,8 +85,8 @@ def campaign_problems(enabled: EnabledPlugins, campaign: CampaignView) -> list[P
         try:
             problems = call(enabled.unit, one, _each(Problem), campaign=campaign)
         except PluginFailed:
-            problems = (Problem(f"{enabled.title(one.plugin)} could not check this campaign. An administrator finds the cause on "
-                                "the plug-ins page and can pause it."),)
+            problems = (Problem(words("%(name)s could not check this campaign. An administrator finds the cause on the plug-ins page and can pause it.",
+                                      name=enabled.title(one.plugin))),)
         found += [replace(problem, by=one.plugin) for problem in problems]
     return found
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import utcnow, writing
 from app.plugins.own import STATES
+from app.words import Words, words
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +101,21 @@ def write(engine: Engine, report: Report) -> None:
             connection.execute(sa.update(STATES).where(STATES.c.id == row.id).values(failing=left))
 
 
+def times_in_a_row(hook: str, times: int) -> Words:
+    """Say that a hook failed too often."""
+    return words("%(hook)s failed %(times)s times in a row", hook=hook.removeprefix("lettermill_"), times=times)
+
+
+def tables_failed(version: str) -> Words:
+    """Say that the tables of this version could not be made."""
+    return words("its tables could not be brought to version %(version)s", version=version)
+
+
 def _count(connection: Connection, row: Row[tuple[object, ...]], report: Report) -> None:
     failing = {**row.failing, report.hook: row.failing.get(report.hook, 0) + 1}
     values = {"failing": failing, "failed_hook": report.hook, "failed_at": report.at, "traceback": report.traceback}
     if failing[report.hook] >= IN_A_ROW:
         values |= {"state": "paused", "changed_at": report.at,
-                   "reason": f"{report.hook.removeprefix('lettermill_')} failed {failing[report.hook]} times in a row"}
+                   "reason": times_in_a_row(report.hook, failing[report.hook])}
         log.error("plug-in paused", extra={"plugin": report.plugin, "hook": report.hook})
     connection.execute(sa.update(STATES).where(STATES.c.id == row.id).values(**values))

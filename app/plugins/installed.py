@@ -64,6 +64,8 @@ class Installed:
     about: About | None = None
     implementations: tuple[Implementation, ...] = ()
     declared: Declared = Declared()
+    # The folder of its catalogues of translations, beside its module.
+    translations: Path | None = None
     traceback: str = ""
 
     @property

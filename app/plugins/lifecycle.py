@@ -13,11 +13,13 @@ from sqlalchemy.engine import Connection, Engine
 
 from app.db import reading, utcnow, writing
 from app.plugins import tables
+from app.plugins.failures import tables_failed
 from app.plugins.installed import Installed
 from app.plugins.manager import Plugins
 from app.plugins.own import STATES
 from app.processes.heartbeats import Heartbeat, living
 from app.settings.models import AuditEntry
+from app.words import words
 
 
 class NotNow(ValueError):
@@ -41,7 +43,7 @@ def enable(plugins: Plugins, name: str, by: By) -> None:
         tables.bring_up_to_date(plugins.ground.engine, found)
     except Exception as error:
         _keep_traceback(plugins.ground.engine, found)
-        raise NotNow(f"{found.title} could not make its tables: {error}") from error
+        raise NotNow(words("%(name)s could not make its tables: %(why)s", name=found.title, why=str(error))) from error
     _set(plugins.ground.engine, found, "enabled", "plug_in.enabled", by, {"disabled", "paused"})
 
 
@@ -96,31 +98,32 @@ def lacking(found: Installed, beats: Iterable[Heartbeat]) -> list[Heartbeat]:
 def _startable(plugins: Plugins, name: str) -> Installed:
     found = plugins.find(name)
     if found is None:
-        raise NotNow("This plug-in is no longer installed. Install its package again and restart Lettermill.")
+        raise NotNow(words("This plug-in is no longer installed. Install its package again, then restart every process."))
     if found.is_broken:
-        raise NotNow("This plug-in could not be started; its traceback says why.")
+        raise NotNow(words("This plug-in could not be started; its traceback says why."))
     return found
 
 
 def _refuse_while_erasing(engine: Engine, name: str) -> None:
     with reading(), engine.connect() as connection:
         if connection.scalar(sa.select(STATES.c.state).where(STATES.c.name == name)) == "erasing":
-            raise NotNow("Its data are being erased. It can be enabled again when nothing is left.")
+            raise NotNow(words("Its data are being erased. It can be enabled again when nothing is left."))
 
 
 def _refuse_other_versions(redis: Redis, found: Installed) -> None:
     try:
         late = lacking(found, living(redis))
     except RedisError as error:
-        raise NotNow("Redis does not answer, so nobody can say whether every process has loaded this plug-in. Try again.") from error
+        raise NotNow(words("Redis does not answer, so nobody can say whether every process has loaded this plug-in. Try again.")) from error
     if late:
         names = ", ".join(beat.name for beat in late)
-        raise NotNow(f"These processes run without version {found.version} of {found.title}: {names}. Restart Lettermill, then try again.")
+        raise NotNow(words("These processes run without version %(version)s of %(name)s: %(names)s. Restart them, then try again.",
+                           version=found.version, name=found.title, names=names))
 
 
 def _keep_traceback(engine: Engine, found: Installed) -> None:
     values = {"traceback": traceback.format_exc(), "failed_hook": "tables", "failed_at": utcnow(),
-              "reason": f"its tables could not be brought to version {found.version}"}
+              "reason": tables_failed(found.version)}
     with writing(engine) as connection:
         _make_row(connection, found)
         connection.execute(sa.update(STATES).where(STATES.c.name == found.name).values(**values))

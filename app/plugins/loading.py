@@ -61,7 +61,14 @@ def _checked(source: Source, before: Collection[str]) -> Installed:
     _check_tables(source.name, about)
     implementations = _implementations(source.name, module)
     return Installed(name=source.name, title=about.title, version=about.version, author=about.author, description=about.description,
-                     about=about, implementations=implementations, declared=_declared(source.name, implementations))
+                     about=about, implementations=implementations, declared=_declared(source.name, implementations),
+                     translations=_translations(module))
+
+
+def _translations(module: Any) -> Path | None:
+    file = getattr(module, "__file__", None)
+    folder = Path(file).parent / "translations" if file else None
+    return folder if folder is not None and folder.is_dir() else None
 
 
 def _check_name(name: str, before: Collection[str]) -> None:

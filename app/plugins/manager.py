@@ -76,6 +76,10 @@ class Plugins:
         """Return the folder of templates of each plug-in that has one; a plug-in's templates are named ``plugins/<plug-in>/…``."""
         return {one.name: one.declared.folder for one in self.running if one.declared.folder is not None}
 
+    def translation_folders(self) -> list[Path]:
+        """Return the ``translations`` folder beside the module of each plug-in that ships one."""
+        return [one.translations for one in self.running if one.translations is not None]
+
     def fingerprint(self) -> str:
         """Return what this process has loaded, as its heartbeat tells it: ``name=version`` with commas between."""
         return ",".join(f"{one.name}={one.version}" for one in self.running)

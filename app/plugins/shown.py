@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from redis import Redis, RedisError
 from sqlalchemy.engine import Row
 
 from app.db import reading
+from app.plugins.failures import tables_failed, times_in_a_row
 from app.plugins.installed import Installed
 from app.plugins.manager import Plugins
 from app.plugins.own import STATES
@@ -96,13 +98,19 @@ def _missing(row: Row[tuple[object, ...]]) -> Shown:
                      state=state, flag=row.state, traceback="", sections=())
 
 
+def reason_of(row: Any) -> str:
+    """Return why a plug-in was paused or could not begin, so that it can be said in any language: the row keeps the English sentence."""
+    known = (times_in_a_row(row.failed_hook, (row.failing or {}).get(row.failed_hook, 0)), tables_failed(row.version))
+    return next((said for said in known if said == row.reason), row.reason)
+
+
 def _with_row(row: Row[tuple[object, ...]] | None, *, traceback: str, **known: object) -> Shown:
     if row is None:
         return Shown(traceback=traceback, **known)  # type: ignore[arg-type]
     return Shown(
         **known,  # type: ignore[arg-type]
         traceback=traceback or row.traceback,
-        reason=row.reason,
+        reason=reason_of(row),
         failed_hook=row.failed_hook.removeprefix("lettermill_"),
         failed_at=row.failed_at,
         changed_at=row.changed_at,

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.settings.kinds import KINDS, Options, Spec, dump, parse
 from app.settings.schema import specs
+from app.words import words
 
 
 def as_json(values: Any) -> dict[str, Any]:
@@ -40,11 +41,12 @@ def _property(spec: Spec, default: Any, options: Callable[[Spec], Options]) -> d
 def typed(section_type: Any, document: Any) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the typed values of a JSON object, and what is wrong by name; an unknown name is wrong."""
     if not isinstance(document, dict):
-        return {}, {"values": "Send an object with the settings to change."}
-    known, values, problems = specs(section_type), {}, {}
+        return {}, {"values": words("Send an object with the settings to change.")}
+    known, values = specs(section_type), {}
+    problems: dict[str, str] = {}
     for name, raw in document.items():
         if name not in known:
-            problems[str(name)] = "There is no such setting."
+            problems[str(name)] = words("There is no such setting.")
             continue
         try:
             values[name] = parse(known[name], raw)

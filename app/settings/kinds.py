@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from app.settings.rules import Rule, in_ascii
+from app.words import words
 
 Options = Sequence[tuple[str, str]]
 Choices = Options | Callable[[], Options]
@@ -80,24 +81,24 @@ def _as_typed(_spec: Spec, raw: object) -> str:
     # A password may begin or end with a space.
     if isinstance(raw, str):
         return raw
-    raise ValueError("Type text here.")
+    raise ValueError(words("Type text here."))
 
 
 def _truth(_spec: Spec, raw: object) -> bool:
     if isinstance(raw, bool):
         return raw
-    raise ValueError("Say true or false.")
+    raise ValueError(words("Say true or false."))
 
 
 def _whole_number(spec: Spec, raw: object) -> int:
     if isinstance(raw, bool) or not re.fullmatch(r"\s*-?[0-9]{1,9}\s*", str(raw)):
-        raise ValueError(f"Type a number from {spec.minimum} to {spec.maximum}.")
+        raise ValueError(words("Type a number from %(least)s to %(most)s.", least=str(spec.minimum), most=str(spec.maximum)))
     return int(str(raw))
 
 
 def _number(spec: Spec, raw: object) -> Decimal:
     if isinstance(raw, bool) or not re.fullmatch(r"\s*-?[0-9]{1,9}(\.[0-9]{1,4})?\s*", str(raw)):
-        raise ValueError(f"Type a number from {spec.minimum} to {spec.maximum}, with a point before decimals.")
+        raise ValueError(words("Type a number from %(least)s to %(most)s, with a point before decimals.", least=str(spec.minimum), most=str(spec.maximum)))
     return Decimal(str(raw).strip())
 
 
@@ -111,7 +112,7 @@ def _stored_number(raw: Any) -> Decimal:
 def _lines(_spec: Spec, raw: object) -> tuple[str, ...]:
     lines = raw.splitlines() if isinstance(raw, str) else raw
     if not isinstance(lines, list | tuple) or not all(isinstance(line, str) for line in lines):
-        raise ValueError("Type one a line.")
+        raise ValueError(words("Type one a line."))
     return tuple(line.strip() for line in lines if line.strip())
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.mail.address import AddressError, parse_address, parse_domain
+from app.words import words
 
 Rule = Callable[[Any], str]
 # C0, DEL, C1, and Unicode's own line and paragraph ends.
@@ -20,23 +21,23 @@ _ONE_LABEL = re.compile(r"(?!\d+$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 def single_line(value: str) -> str:
     """A line feed in a value of one line would end a header or a row somewhere; other control characters no mail and no page can show."""
     if "\n" in value or "\r" in value:
-        return "Type one line only."
-    return "Type it without control characters." if _CONTROL.search(value) else ""
+        return words("Type one line only.")
+    return words("Type it without control characters.") if _CONTROL.search(value) else ""
 
 
 def at_most(longest: int) -> Rule:
     """No more than so many characters."""
-    return lambda value: f"Use {longest:,} characters or fewer." if len(value) > longest else ""
+    return lambda value: words("Use %(most)s characters or fewer.", most=longest) if len(value) > longest else ""
 
 
-def required(words: str) -> Rule:
-    """Not empty; ``words`` say why."""
-    return lambda value: "" if value.strip() else words
+def required(why: str) -> Rule:
+    """Not empty; ``why`` says what to type."""
+    return lambda value: "" if value.strip() else why
 
 
 def between(least: int | Decimal, most: int | Decimal) -> Rule:
     """A number in a range, both ends included."""
-    return lambda value: "" if least <= value <= most else f"Type a number from {least} to {most}."
+    return lambda value: "" if least <= value <= most else words("Type a number from %(least)s to %(most)s.", least=str(least), most=str(most))
 
 
 def address(value: str) -> str:
@@ -63,7 +64,7 @@ def host(value: str) -> str:
     """A host name, an IPv4 or an IPv6 address, or nothing. One label alone is a host of the own network."""
     if not value or _ONE_LABEL.fullmatch(value) or is_ip(value) or not domain(value):
         return ""
-    return "Type a host name, such as smtp.example.com, or an IP address."
+    return words("Type a host name, such as smtp.example.com, or an IP address.")
 
 
 def is_ip(value: str) -> bool:
@@ -79,7 +80,7 @@ def whole_url(value: str) -> str:
     """The http(s) address of a host, without a slash at its end, or nothing."""
     if not value or _is_whole_url(value):
         return ""
-    return "Type a whole address without a slash at its end, such as https://mail.example.com"
+    return words("Type a whole address without a slash at its end, such as https://mail.example.com")
 
 
 def _is_whole_url(value: str) -> bool:
@@ -105,7 +106,7 @@ def in_ascii(url: str) -> str:
 
 def colour(value: str) -> str:
     """A colour as #rrggbb."""
-    return "" if re.fullmatch(r"#[0-9a-f]{6}", value) else "Type a colour as # and six digits from 0 to f, such as #3450c8."
+    return "" if re.fullmatch(r"#[0-9a-f]{6}", value) else words("Type a colour as # and six digits from 0 to f, such as #3450c8.")
 
 
 def each_line(rule: Rule, most: int) -> Rule:
@@ -113,8 +114,8 @@ def each_line(rule: Rule, most: int) -> Rule:
 
     def check(lines: tuple[str, ...]) -> str:
         if len(lines) > most:
-            return f"Use {most:,} lines or fewer."
+            return words("Use %(most)s lines or fewer.", most=most)
         found = ((number, rule(line)) for number, line in enumerate(lines, 1))
-        return next((f"Line {number}: {message}" for number, message in found if message), "")
+        return next((words("Line %(number)s: %(problem)s", number=number, problem=message) for number, message in found if message), "")
 
     return check

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, dataclass_transform
 from app.settings import rules
 from app.settings.kinds import KINDS, Choices, Options, Spec
 from app.settings.rules import Rule
+from app.words import words
 
 T = TypeVar("T")
 _SPEC = "lettermill.spec"
@@ -32,8 +33,8 @@ def _setting(default: Any, spec: Spec) -> Any:
     return field(default=default, metadata={_SPEC: spec})
 
 
-def _needed(words: str) -> tuple[Rule, ...]:
-    return (rules.required(words),) if words else ()
+def _needed(why: str) -> tuple[Rule, ...]:
+    return (rules.required(why),) if why else ()
 
 
 def text(label: str, *, default: str = "", help: str = "", max: int = 255, required: str = "", placeholder: str = "",
@@ -156,7 +157,7 @@ def problems(values: Any, options: Callable[[Spec], Options] = Spec.options) -> 
 
 def _wrong(spec: Spec, value: Any, options: Callable[[Spec], Options]) -> Iterator[str]:
     if not isinstance(value, KINDS[spec.kind].holds) or (isinstance(value, bool) and spec.kind != "switch"):
-        yield f"This setting holds {KINDS[spec.kind].holds.__name__}, not {type(value).__name__}."
+        yield words("This setting holds %(kind)s, not %(other)s.", kind=KINDS[spec.kind].holds.__name__, other=type(value).__name__)
         return
     yield from (rule(value) for rule in spec.rules)
     if spec.kind == "choice" and (not spec.more or options is not Spec.options):
@@ -165,4 +166,4 @@ def _wrong(spec: Spec, value: Any, options: Callable[[Spec], Options]) -> Iterat
 
 def _one_of(options: Sequence[tuple[str, str]], value: object) -> str:
     known = [name for name, _label in options]
-    return "" if value in known else "Choose one of: " + ", ".join(name or "(none)" for name in known)
+    return "" if value in known else words("Choose one of: %(names)s", names=", ".join(name or "(none)" for name in known))

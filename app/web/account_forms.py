@@ -7,23 +7,24 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import Field, PasswordField, SelectChoice, SelectField, StringField, ValidationError
-from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.validators import InputRequired, Regexp
 
 from app.accounts.passwords import problem_with
 from app.mail.address import AddressError, parse_address
 from app.web.choices import choices
+from app.web.form_words import Form, at_most
+from app.web.i18n import translated
 
 USERNAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}[A-Za-z0-9]$"
 
 
-def is_address(_form: FlaskForm, field: Field) -> None:
+def is_address(_form: Form, field: Field) -> None:
     """Refuse what is no e-mail address, in the words of the parser."""
     try:
         field.data = str(parse_address((field.data or "").strip()))
     except AddressError as error:
-        raise ValidationError(str(error)) from error
+        raise ValidationError(translated(error)) from error
 
 
 def zone_choices() -> list[SelectChoice]:
@@ -37,13 +38,13 @@ def _zone_names() -> list[str]:
     return ["UTC", *sorted(name for name in available_timezones() if "/" in name and "Etc/" not in name)]
 
 
-class SetUpForm(FlaskForm):
+class SetUpForm(Form):
     """Who the first administrator is, and what the product is called."""
 
-    product_name = StringField(_l("Product name"), [InputRequired(_l("Give the product a name; it stands on every page.")), Length(max=60)],
+    product_name = StringField(_l("Product name"), [InputRequired(_l("Give the product a name; it stands on every page.")), at_most(60)],
                                default="Lettermill", description=_l("What you and your customers will read on every page and in every mail of the platform."))
-    first_name = StringField(_l("First name"), [InputRequired(_l("Type your first name.")), Length(max=100)])
-    last_name = StringField(_l("Last name"), [Length(max=100)])
+    first_name = StringField(_l("First name"), [InputRequired(_l("Type your first name.")), at_most(100)])
+    last_name = StringField(_l("Last name"), [at_most(100)])
     email = StringField(_l("Email address"), [InputRequired(_l("Type your email address, such as maya@example.com.")), is_address],
                         description=_l("Notices and password resets go there."))
     username = StringField(_l("User name"), [InputRequired(_l("Choose a user name to sign in with.")), Regexp(
@@ -55,23 +56,23 @@ class SetUpForm(FlaskForm):
     def validate_password(self, field: Field) -> None:
         """Hold the password against the rules and the person's own names."""
         if problem := problem_with(field.data or "", self.username.data or "", self.email.data or "", self.first_name.data or ""):
-            raise ValidationError(problem)
+            raise ValidationError(translated(problem))
 
 
-class SignInForm(FlaskForm):
+class SignInForm(Form):
     """A name and a password."""
 
-    name = StringField(_l("User name or email address"), [InputRequired(_l("Type your user name or your email address.")), Length(max=254)])
+    name = StringField(_l("User name or email address"), [InputRequired(_l("Type your user name or your email address.")), at_most(254)])
     password = PasswordField(_l("Password"), [InputRequired(_l("Type your password."))])
 
 
-class ResetForm(FlaskForm):
+class ResetForm(Form):
     """Who has forgotten the password."""
 
-    name = StringField(_l("User name or email address"), [InputRequired(_l("Type your user name or your email address.")), Length(max=254)])
+    name = StringField(_l("User name or email address"), [InputRequired(_l("Type your user name or your email address.")), at_most(254)])
 
 
-class NewPasswordForm(FlaskForm):
+class NewPasswordForm(Form):
     """A new password, held against the rules and the person's own names."""
 
     password = PasswordField(_l("New password"), [InputRequired(_l("Choose a password."))],
@@ -84,4 +85,4 @@ class NewPasswordForm(FlaskForm):
     def validate_password(self, field: Field) -> None:
         """Refuse a password that is easily guessed."""
         if problem := problem_with(field.data or "", *self._about):
-            raise ValidationError(problem)
+            raise ValidationError(translated(problem))

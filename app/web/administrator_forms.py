@@ -6,9 +6,8 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, PasswordField, StringField, ValidationError
-from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.validators import InputRequired, Regexp
 
 from app.accounts import administrators, users
 from app.accounts.models import Administrator
@@ -18,19 +17,21 @@ from app.db import db
 from app.settings.audit import record
 from app.web import actor
 from app.web.account_forms import USERNAME, is_address
-from app.web.choices import TickedListField, choices
+from app.web.choices import TickedListField, translated_choices
+from app.web.form_words import Form, at_most
+from app.web.i18n import translated
 
 
-class AdministratorForm(FlaskForm):
+class AdministratorForm(Form):
     """Who the administrator is and what they may do."""
 
-    first_name = StringField(_l("First name"), [InputRequired(_l("Type the first name.")), Length(max=100)])
-    last_name = StringField(_l("Last name"), [Length(max=100)])
+    first_name = StringField(_l("First name"), [InputRequired(_l("Type the first name.")), at_most(100)])
+    last_name = StringField(_l("Last name"), [at_most(100)])
     email = StringField(_l("Email address"), [InputRequired(_l("Type an email address, such as maya@example.com.")), is_address])
     username = StringField(_l("User name"), [InputRequired(_l("Choose a user name to sign in with.")), Regexp(
         USERNAME, message=_l("Use 3 to 64 letters, digits, dots, hyphens or underscores; begin and end with a letter or digit."))])
     is_super = BooleanField(_l("May do everything"), description=_l("Includes managing the other administrators."))
-    permissions = TickedListField(_l("May"), choices=choices(OF_ADMINISTRATORS.items()))
+    permissions = TickedListField(_l("May"), choices=lambda: translated_choices(OF_ADMINISTRATORS.items()))
     enabled = BooleanField(_l("May sign in"), default=True)
     password = PasswordField(_l("Password"), description=_l("12 characters or more. For somebody who is there already: leave it empty to keep the old one."))
 
@@ -48,14 +49,14 @@ class AdministratorForm(FlaskForm):
 
     def _free(self, name: str, field: Field) -> None:
         if problem := users.taken(db.session(), name, (field.data or "").lower(), self._administrator):
-            raise ValidationError(problem)
+            raise ValidationError(translated(problem))
 
     def validate_password(self, field: Field) -> None:
         """A new administrator needs a password; a changed one follows the rules."""
         if not field.data and not self._is_new:
             return
         if problem := problem_with(field.data or "", self.username.data or "", self.email.data or "", self.first_name.data or ""):
-            raise ValidationError(problem)
+            raise ValidationError(translated(problem))
 
     def validate_permissions(self, field: Field) -> None:
         """Nobody gives what they do not have, nor changes (the password, say, of) somebody who has more."""

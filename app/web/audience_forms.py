@@ -6,24 +6,25 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from wtforms import BooleanField, Field, SelectField, StringField, TextAreaField, ValidationError
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import InputRequired, Optional
 
 from app.audience import fields, lists
 from app.audience.models import CustomField, Subscriber, SubscriberList
 from app.db import db
 from app.mail.address import AddressError, parse_pattern
 from app.web.account_forms import is_address
-from app.web.choices import choices
+from app.web.choices import translated_choices
+from app.web.form_words import Form, at_most
+from app.web.i18n import translated
 
 
-class ListForm(FlaskForm):
+class ListForm(Form):
     """A list and its own sender."""
 
-    name = StringField(_l("Name"), [InputRequired(_l("Give the list a name.")), Length(max=120)])
-    sender_name = StringField(_l("Sender name"), [Length(max=120)])
+    name = StringField(_l("Name"), [InputRequired(_l("Give the list a name.")), at_most(120)])
+    sender_name = StringField(_l("Sender name"), [at_most(120)])
     sender_email = StringField(_l("Sender address"), [Optional(), is_address])
 
     def __init__(self, *args: Any, found: SubscriberList | None = None, **options: Any) -> None:
@@ -36,12 +37,12 @@ class ListForm(FlaskForm):
             raise ValidationError(_("You have a list of this name. Choose another name."))
 
 
-class SubscriberForm(FlaskForm):
+class SubscriberForm(Form):
     """A person on a list."""
 
     email = StringField(_l("Email address"), [InputRequired(_l("Type an address, such as maya@example.com.")), is_address])
-    first_name = StringField(_l("First name"), [Length(max=100)])
-    last_name = StringField(_l("Last name"), [Length(max=100)])
+    first_name = StringField(_l("First name"), [at_most(100)])
+    last_name = StringField(_l("Last name"), [at_most(100)])
 
 
 def subscriber_form(known: list[CustomField], person: Subscriber | None = None) -> SubscriberForm:
@@ -57,11 +58,11 @@ def subscriber_form(known: list[CustomField], person: Subscriber | None = None) 
 
 
 def _kind(kind: str) -> Any:
-    def check(_form: FlaskForm, field: Field) -> None:
+    def check(_form: Form, field: Field) -> None:
         try:
             field.data = fields.clean(kind, field.data or "")
         except ValueError as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(translated(error)) from error
 
     return check
 
@@ -72,26 +73,26 @@ def custom_values(form: SubscriberForm) -> dict[str, str]:
     return {alias: value for alias, value in typed.items() if value}
 
 
-class FieldForm(FlaskForm):
+class FieldForm(Form):
     """A custom field."""
 
-    name = StringField(_l("Name"), [InputRequired(_l("Give the field a name.")), Length(max=120)])
-    alias = StringField(_l("Merge tag"), [Length(max=40)], description=_l("Written in mails as %Subscriber:…%. Empty: made of the name."))
-    kind = SelectField(_l("Kind"), choices=choices(fields.KINDS.items()))
+    name = StringField(_l("Name"), [InputRequired(_l("Give the field a name.")), at_most(120)])
+    alias = StringField(_l("Merge tag"), [at_most(40)], description=_l("Written in mails as %Subscriber:…%. Empty: made of the name."))
+    kind = SelectField(_l("Kind"), choices=lambda: translated_choices(fields.KINDS.items()))
 
     def validate_alias(self, field: Field) -> None:
         """A tag is letters and digits, and belongs to one field only."""
         field.data = (field.data or "").strip() or fields.alias_of(self.name.data or "")
         if problem := fields.problem_with_alias(db.session(), field.data):
-            raise ValidationError(problem)
+            raise ValidationError(translated(problem))
 
 
-class SuppressionForm(FlaskForm):
+class SuppressionForm(Form):
     """Addresses or domains to be left alone, one a line."""
 
     patterns = TextAreaField(_l("Addresses or domains"), [InputRequired(_l("Type an address, @domain or @.domain, one a line."))],
                              description=_l("One a line: name@example.com, @example.com for a domain, @.example.com for all below it."))
-    note = StringField(_l("Note"), [Length(max=200)])
+    note = StringField(_l("Note"), [at_most(200)])
 
     def validate_patterns(self, field: Field) -> None:
         """Every line must be a pattern; the wrong one is named."""
@@ -100,18 +101,18 @@ class SuppressionForm(FlaskForm):
             try:
                 parse_pattern(line)
             except AddressError as error:
-                raise ValidationError(_("%(line)s: %(problem)s", line=line[:80], problem=str(error))) from error
+                raise ValidationError(_("%(line)s: %(problem)s", line=line[:80], problem=translated(error))) from error
 
 
-class UploadForm(FlaskForm):
+class UploadForm(Form):
     """The file of an import."""
 
     file = FileField(_l("CSV file"), [FileRequired(_l("Choose the file with your subscribers."))])
 
 
-class MappingForm(FlaskForm):
+class MappingForm(Form):
     """What happens to people who are there already, and what they agreed to. The columns are selects of their own."""
 
     update_existing = BooleanField(_l("Update people who are on the list already"), default=True)
-    consent = StringField(_l("How they agreed"), [InputRequired(_l("Say how these people agreed to get your mail; it is kept as evidence.")), Length(max=500)],
+    consent = StringField(_l("How they agreed"), [InputRequired(_l("Say how these people agreed to get your mail; it is kept as evidence.")), at_most(500)],
                           description=_l("Kept with each person as evidence, such as “sign-up sheet at the fair, May 2026”."))

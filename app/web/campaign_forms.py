@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     DateTimeLocalField,
@@ -30,6 +29,8 @@ from app.mail.address import AddressError, parse_address
 from app.web.account_forms import is_address, zone_choices
 from app.web.channels import channel_choices
 from app.web.choices import TickedListField, choices
+from app.web.form_words import Form, at_most
+from app.web.i18n import number, translated
 
 MOST_TESTS = 10
 
@@ -37,27 +38,27 @@ MOST_TESTS = 10
 def list_choices() -> list[SelectChoice]:
     """Return the account's lists with how many active people each has."""
     lists = db.session.scalars(sa.select(SubscriberList).order_by(SubscriberList.name))
-    return choices((found.id, f"{found.name} · {found.active_count:,}") for found in lists)
+    return choices((found.id, f"{found.name} · {number(found.active_count)}") for found in lists)
 
 
-class NewCampaignForm(FlaskForm):
+class NewCampaignForm(Form):
     """A campaign begins with a name that only its authors see."""
 
-    name = StringField(_l("Name"), [InputRequired(_l("Give the campaign a name; only you and your colleagues see it.")), Length(max=200)])
+    name = StringField(_l("Name"), [InputRequired(_l("Give the campaign a name; only you and your colleagues see it.")), at_most(200)])
 
 
 class CampaignForm(NewCampaignForm):
     """What a campaign says, to whom, and from whom."""
 
     list_ids = TickedListField(_l("To"), coerce=int, choices=list_choices)
-    from_name = StringField(_l("From name"), [Length(max=120)])
-    from_email = StringField(_l("From address"), [Optional(), Length(max=254), is_address])
-    reply_to = StringField(_l("Reply to"), [Optional(), Length(max=254), is_address], description=_l("Where answers go, if not to the From address."))
-    subject = StringField(_l("Subject"), [Length(max=500)])
-    preheader = StringField(_l("Pre-header"), [Length(max=250)], description=_l("The line that mailboxes show after the subject."))
+    from_name = StringField(_l("From name"), [at_most(120)])
+    from_email = StringField(_l("From address"), [Optional(), at_most(254), is_address])
+    reply_to = StringField(_l("Reply to"), [Optional(), at_most(254), is_address], description=_l("Where answers go, if not to the From address."))
+    subject = StringField(_l("Subject"), [at_most(500)])
+    preheader = StringField(_l("Pre-header"), [at_most(250)], description=_l("The line that mailboxes show after the subject."))
     html = TextAreaField(_l("HTML"), [Length(max=2_000_000, message=_l("The HTML is larger than 2 MB. Most mailboxes cut a mail at 102 KB."))])
     plain_is_derived = BooleanField(_l("Derive the plain text from the HTML"))
-    plain = TextAreaField(_l("Plain text"), [Length(max=500_000)])
+    plain = TextAreaField(_l("Plain text"), [at_most(500_000)])
     track_opens = BooleanField(_l("Count opens"))
     track_links = BooleanField(_l("Count clicks"))
     channel = SelectField(_l("Delivery channel"), choices=channel_choices)
@@ -82,7 +83,7 @@ def form_of(campaign: Campaign, *, fresh: bool = False) -> CampaignForm:
     return CampaignForm(None, obj=campaign, list_ids=chosen) if fresh else CampaignForm(obj=campaign, list_ids=chosen)
 
 
-class TestSendForm(FlaskForm):
+class TestSendForm(Form):
     """Where a test goes."""
 
     __test__ = False
@@ -96,10 +97,10 @@ class TestSendForm(FlaskForm):
         try:
             self.found = [str(parse_address(part)) for part in found]
         except AddressError as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(translated(error)) from error
 
 
-class SendForm(FlaskForm):
+class SendForm(Form):
     """When a campaign goes: at once, or at a moment in a zone."""
 
     send_at = DateTimeLocalField(_l("Send at"), [Optional()], format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])

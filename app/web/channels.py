@@ -8,8 +8,9 @@ from wtforms import SelectChoice
 from app.delivery.channels import channel_titles
 from app.web.choices import choices
 from app.web.house import plugins
+from app.web.i18n import translated
 
 
 def channel_choices() -> list[SelectChoice]:
     """Return every channel that can be chosen now; the empty one is the default of the settings."""
-    return choices([("", _("The default channel")), *channel_titles(plugins()).items()])
+    return choices([("", _("The default channel")), *((name, translated(title)) for name, title in channel_titles(plugins()).items())])

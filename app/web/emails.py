@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from flask import render_template
+from flask import Flask, template_rendered
+from flask_babel import force_locale
 
 from app.accounts.models import Administrator, User
 from app.db import db
 from app.delivery.notices import queue_notice
+from app.house import MailText, WriteMail
 from app.jobs import SEND_NOTICES
+from app.web.catalogues import known_language
 from app.web.house import house
 from app.web.shell import product_name
 
@@ -19,8 +23,22 @@ def queue_email(name: str, person: Administrator | User, *, to: str = "", **valu
 
     Its text is ``templates/weefive/email/<name>/{subject.txt,body.txt,body.html}``.
     """
-    context = {"person": person, "product_name": product_name(), **values}
-    folder = f"weefive/email/{name}"
-    queue_notice(db.session(), to or person.email, render_template(f"{folder}/subject.txt", **context).strip(),
-                 render_template(f"{folder}/body.txt", **context), render_template(f"{folder}/body.html", **context))
+    queue_notice(db.session(), to or person.email, *house().write_mail(name, person, values))
     house().jobs.after_commit(db.session(), SEND_NOTICES)
+
+
+def mail_writer(app: Flask) -> WriteMail:
+    """Return what writes the mails of the platform, in a page or in a worker: each in the language of whoever gets it."""
+
+    def write(name: str, person: Any, values: Mapping[str, Any]) -> MailText:
+        # A context of its own: the page that causes a mail may be read in another language.
+        with app.app_context(), force_locale(known_language(person.language)):
+            context = {"person": person, "product_name": product_name(), **values}
+            # Not render_template: a mail has nothing of the page (navigation, who is signed in), and a worker has no page at all.
+            templates = [app.jinja_env.get_template(f"weefive/email/{name}/{part}") for part in ("subject.txt", "body.txt", "body.html")]
+            subject, plain, html = (template.render(context) for template in templates)
+        for template in templates:
+            template_rendered.send(app, template=template, context=context)
+        return subject.strip(), plain, html
+
+    return write

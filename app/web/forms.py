@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from flask import request
-from flask_babel import gettext as _
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, ColorField, Field, HiddenField, PasswordField, SelectField, StringField, TextAreaField
 
 from app.settings.kinds import Spec, as_text, parse
 from app.settings.schema import problems, specs
-from app.web.choices import choices
+from app.web.choices import translated_choices
+from app.web.form_words import Form
 from app.web.house import house
+from app.web.i18n import translated, translated_later
 
 # What is posted beside a field: remove the secret, put the default into the field, take what somebody else saved.
 REMOVE, DEFAULT, THEIRS = "__remove", "__default", "__theirs"
@@ -28,7 +28,7 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "long_text": {"rows": 6}, "lines": {"rows": 6}}
 
 
-class SectionForm(FlaskForm):
+class SectionForm(Form):
     """A section's values as they are typed. ``revision`` is the one that the form was drawn from."""
 
     section_type: type
@@ -69,7 +69,7 @@ class SectionForm(FlaskForm):
 
     def complain(self, name: str, message: str) -> None:
         """Put a message beside a field."""
-        self[name].errors = [*self[name].errors, _(message)]
+        self[name].errors = [*self[name].errors, translated(message)]
 
     def _posted(self, name: str, spec: Spec, current: Any) -> Any:
         if self._pressed(name, THEIRS):
@@ -79,7 +79,7 @@ class SectionForm(FlaskForm):
         try:
             return parse(spec, self[name].data if self[name].data is not None else "")
         except ValueError as error:
-            self.complain(name, str(error))
+            self.complain(name, translated(error))
             return getattr(current, name)
 
     def _secret(self, name: str, current: Any) -> str:
@@ -99,9 +99,9 @@ def form_for(section_type: type) -> type[SectionForm]:
 
 
 def _field(spec: Spec) -> Field:
-    shown = {"description": spec.help, "render_kw": ATTRIBUTES.get(spec.kind)}
+    shown = {"description": translated_later(spec.help), "render_kw": ATTRIBUTES.get(spec.kind)}
     if spec.kind == "choice":
         # Asked at each drawing: which choices there are changes when a plug-in is enabled.
-        return SelectField(spec.label, choices=lambda: choices((value, _(label)) for value, label in house().settings.registry.options(spec)),
+        return SelectField(translated_later(spec.label), choices=lambda: translated_choices(house().settings.registry.options(spec)),
                            validate_choice=False, **shown)
-    return WIDGETS[spec.kind](spec.label, **shown)
+    return WIDGETS[spec.kind](translated_later(spec.label), **shown)

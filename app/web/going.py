@@ -17,7 +17,7 @@ from app.campaigns.writing import campaigns_named
 from app.db import db
 from app.delivery.models import DeliveryServer
 from app.web import actor
-from app.web.i18n import number
+from app.web.i18n import number, translated
 from app.web.rights import opens
 from app.web.settings_home import found_settings
 from app.web.settings_navigation import may, pages
@@ -60,7 +60,7 @@ def _pages() -> Iterator[Place]:
             yield Place(item.label, group.label, item.url, item.icon)
     for page in pages() if actor.administrator() else []:
         if (url := url_for(page.endpoint)) not in known:
-            yield Place(_(page.title), _("Settings"), url, page.icon)
+            yield Place(translated(page.title), _("Settings"), url, page.icon)
 
 
 def _acts() -> Iterator[Place]:

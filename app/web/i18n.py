@@ -2,32 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from babel.core import Locale
 from babel.dates import format_date, format_datetime, format_skeleton
 from babel.numbers import format_decimal
 from flask import Flask
-from flask_babel import Babel, get_locale, get_timezone, gettext, ngettext
+from flask_babel import Babel, get_domain, get_locale, get_timezone, gettext, ngettext
+from flask_babel.speaklater import LazyString
 from markupsafe import Markup
+
+from app.words import Words
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
-SIZES = ("B", "KB", "MB", "GB", "TB")
+MOST_SIZES = 5
 
 
-def init_i18n(app: Flask, locale_of: Callable[[], str | None], zone_of: Callable[[], str | None]) -> None:
+def init_i18n(app: Flask, locale_of: Callable[[], str | None], zone_of: Callable[[], str | None], folders: Iterable[str] = ("translations",)) -> None:
     """Set up Flask-Babel and the filters of pages.
 
     ``locale_of`` returns the reader's language such as ``en`` or ``pt_BR``, ``zone_of`` the zone such as ``Europe/Oslo``; None means
-    the defaults of the app's configuration (English, UTC).
+    the defaults of the app's configuration (English, UTC). ``folders`` hold the compiled catalogues; a later one goes before an earlier.
     """
-    app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
+    app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", ";".join(folders))
     Babel(app, locale_selector=locale_of, timezone_selector=zone_of)
     app.jinja_env.filters.update(number=number, percent=percent, bytes=size, duration=duration)
+    app.jinja_env.filters.update(translated=translated)
     app.jinja_env.filters.update(when=when, clock=clock, day=day, exact=exact)
-    app.jinja_env.globals.update(when=when, page_language=page_language, page_direction=page_direction, zone_name=zone_name)
+    app.jinja_env.globals.update(when=when, page_language=page_language, page_direction=page_direction, zone_name=zone_name,
+                                 size_units=size_units)
+
+
+def translated(text: object) -> str:
+    """Return a text, or what an exception says, in the reader's language: plain text always, never markup.
+
+    For what comes from a variable: sentences of the rooms below (app/words.py), labels of settings, titles of plug-ins. What no catalogue
+    knows, a name that somebody typed above all, stays as it is.
+    """
+    said = str(text)
+    if not isinstance(said, Words):
+        return gettext(str.__str__(said)) if said else ""
+    if not said.values:
+        return gettext(said.template) if said else ""
+    values = {name: _value_said(value) for name, value in said.values.items()}
+    if not said.many:
+        return gettext(said.template, **values)
+    # Flask-Babel's own ngettext would put in the count as it is, without the locale's separators.
+    return str(get_domain().get_translations().ungettext(said.template, said.many, said.number) % values)
+
+
+def translated_later(text: object) -> LazyString:
+    """Return what says ``translated(text)`` anew each time it is drawn: for the labels of forms, which are made before anybody reads them."""
+    return LazyString(translated, text)
+
+
+def _value_said(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return number(value)
+    return translated(value) if isinstance(value, Words) else value
 
 
 def _locale() -> Locale:
@@ -66,7 +100,7 @@ def percent(ratio: float | None, digits: int = 1) -> str:
     """Return a ratio (0.594) as a percentage ("59.4 %"), without a zero at its end; a dash for None."""
     if ratio is None:
         return "–"
-    return format_decimal(round(ratio * 100, digits), format="#,##0." + "#" * max(digits, 1), locale=_locale()) + NO_BREAK + "%"
+    return _joined(gettext("%(share)s %%", share=format_decimal(round(ratio * 100, digits), format="#,##0." + "#" * max(digits, 1), locale=_locale())))
 
 
 def size(count: float | None) -> str:
@@ -74,9 +108,14 @@ def size(count: float | None) -> str:
     if count is None:
         return "–"
     step = 0
-    while count >= 1000 and step < len(SIZES) - 1:
+    while count >= 1000 and step < MOST_SIZES - 1:
         count, step = count / 1000, step + 1
-    return number(count, 1 if step and count < 10 else 0) + NO_BREAK + SIZES[step]
+    return _joined(gettext("%(count)s %(unit)s", count=number(count, 1 if step and count < 10 else 0), unit=size_units().split()[step]))
+
+
+def size_units() -> str:
+    """Return what sizes are counted in, each 1000 of the one before, with spaces between."""
+    return str(gettext("B KB MB GB TB"))
 
 
 def duration(seconds: float | timedelta | None) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from flask import request
+from flask import has_request_context, request
 from flask_login import LoginManager
 
 from app.accounts.keys import person_of
 from app.accounts.models import Administrator, User
 from app.db import db
 from app.web import actor
-
-LANGUAGES = ("en",)
+from app.web.catalogues import ENGLISH, known_language, languages
 
 
 def init_identity(manager: LoginManager) -> None:
@@ -28,6 +27,7 @@ def load(identity: str) -> Administrator | User | None:
 
 def locale() -> str:
     """Return the reader's language: their own, else what the browser asks for, else English."""
+    if not has_request_context():
+        return ENGLISH  # A worker writes to many people; each text says for whom it is (app/web/emails.py).
     found = actor.person()
-    wanted = found.language if found else request.accept_languages.best_match(LANGUAGES)
-    return wanted if wanted in LANGUAGES else "en"
+    return known_language(found.language if found else request.accept_languages.best_match(languages()))

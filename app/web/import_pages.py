@@ -13,6 +13,7 @@ from app.audience.models import Import, SubscriberList
 from app.db import db
 from app.web import actor
 from app.web.audience_forms import MappingForm
+from app.web.i18n import translated
 
 NEW_FIELD = "+"
 
@@ -29,9 +30,14 @@ def mapping_context(found: Import, form: MappingForm) -> dict[str, Any]:
     known = fields.all_fields(db.session(), db.session.get(SubscriberList, found.list_id))
     chosen = {number: request.form.get(f"column-{number}", "") for number in range(len(found.header))} if request.method == "POST" \
         else {int(number): target for number, target in (found.mapping or guess(found, known)).items()}
-    columns = [(number, title, [row[number] for row in found.sample if number < len(row)][:3], chosen.get(number, ""))
+    columns = [(number, _title(number, title), [row[number] for row in found.sample if number < len(row)][:3], chosen.get(number, ""))
                for number, title in enumerate(found.header)]
     return {"found": found, "list": db.session.get(SubscriberList, found.list_id), "form": form, "columns": columns, "targets": targets(found)}
+
+
+def _title(number: int, title: str) -> str:
+    """Return what a column is called; a file without a header names none, and what was stored for it is ours to say."""
+    return _("Column %(number)s", number=number + 1) if title == f"Column {number + 1}" else title
 
 
 def read_mapping(found: Import) -> tuple[MappingForm, str]:
@@ -45,7 +51,7 @@ def read_mapping(found: Import) -> tuple[MappingForm, str]:
         return form, _("Choose what each column is from the list.")
     mapping = {str(number): target for number, target in chosen.items() if target and target != NEW_FIELD}
     if (problem := problem_with(mapping)) or not form.validate():
-        return form, problem
+        return form, translated(problem)
     mapping |= {str(number): _new_field(found.header[number]) for number, target in chosen.items() if target == NEW_FIELD}
     found.mapping, found.update_existing, found.consent = mapping, form.update_existing.data, form.consent.data
     return form, ""

@@ -7,7 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     Field,
@@ -18,7 +17,7 @@ from wtforms import (
     StringField,
     ValidationError,
 )
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp
+from wtforms.validators import InputRequired, NumberRange, Optional, Regexp
 
 from app.accounts import users
 from app.accounts.models import User, UserGroup
@@ -30,7 +29,9 @@ from app.delivery.models import DeliveryServer
 from app.settings.audit import record
 from app.web import actor
 from app.web.account_forms import USERNAME, is_address, zone_choices
-from app.web.choices import TickedListField, choices
+from app.web.choices import TickedListField, choices, translated_choices
+from app.web.form_words import Form, at_most
+from app.web.i18n import translated, translated_later
 
 
 def group_choices() -> list[SelectChoice]:
@@ -44,12 +45,12 @@ def server_choices() -> list[SelectChoice]:
     return choices([(0, _("The default delivery server")), *((server.id, server.name) for server in servers)])
 
 
-class UserForm(FlaskForm):
+class UserForm(Form):
     """A customer's account."""
 
-    first_name = StringField(_l("First name"), [Length(max=100)])
-    last_name = StringField(_l("Last name"), [Length(max=100)])
-    company = StringField(_l("Company"), [Length(max=120)])
+    first_name = StringField(_l("First name"), [at_most(100)])
+    last_name = StringField(_l("Last name"), [at_most(100)])
+    company = StringField(_l("Company"), [at_most(120)])
     email = StringField(_l("Email address"), [InputRequired(_l("Type the user's email address, such as maya@example.com.")), is_address])
     username = StringField(_l("User name"), [InputRequired(_l("Choose a user name to sign in with.")), Regexp(
         USERNAME, message=_l("Use 3 to 64 letters, digits, dots, hyphens or underscores; begin and end with a letter or digit."))])
@@ -68,17 +69,17 @@ class UserForm(FlaskForm):
         if not field.data and not self._is_new:
             return
         if problem := problem_with(field.data or "", self.username.data or "", self.email.data or "", self.first_name.data or ""):
-            raise ValidationError(problem)
+            raise ValidationError(translated(problem))
 
     def validate_email(self, field: Field) -> None:
         """Two people never share an address."""
         if problem := users.taken(db.session(), "email", (field.data or "").lower(), self._user, of_user=True):
-            raise ValidationError(problem)
+            raise ValidationError(translated(problem))
 
     def validate_username(self, field: Field) -> None:
         """Two people never share a user name."""
         if problem := users.taken(db.session(), "username", (field.data or "").lower(), self._user, of_user=True):
-            raise ValidationError(problem)
+            raise ValidationError(translated(problem))
 
     def values(self) -> dict[str, Any]:
         """Return what was typed, as the account stores it."""
@@ -111,11 +112,11 @@ def _note(act: str, user: User) -> None:
     db.session.commit()
 
 
-class GroupForm(FlaskForm):
+class GroupForm(Form):
     """A user group; one number field for each limit, empty for none."""
 
-    name = StringField(_l("Name"), [InputRequired(_l("Give the group a name.")), Length(max=120)])
-    permissions = TickedListField(_l("Its users may"), choices=choices(OF_USER_GROUPS.items()))
+    name = StringField(_l("Name"), [InputRequired(_l("Give the group a name.")), at_most(120)])
+    permissions = TickedListField(_l("Its users may"), choices=lambda: translated_choices(OF_USER_GROUPS.items()))
     delivery_server_id = SelectField(_l("Delivery server"), coerce=int, choices=server_choices)
 
     def __init__(self, group: UserGroup) -> None:
@@ -138,7 +139,7 @@ class GroupForm(FlaskForm):
 
 
 for _name, _label in LIMITS_OF_USER_GROUPS.items():
-    setattr(GroupForm, f"limit_{_name}", IntegerField(_label, [
+    setattr(GroupForm, f"limit_{_name}", IntegerField(translated_later(_label), [
         Optional(), NumberRange(min=0, message=_l("Type a number from 0, or leave it empty for no limit."))]))
 
 

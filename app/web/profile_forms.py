@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import login_user
-from flask_wtf import FlaskForm
 from wtforms import PasswordField, SelectField, StringField, ValidationError
-from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.validators import InputRequired, Regexp
 
 from app.accounts import profile
 from app.accounts.models import Administrator, User
@@ -16,19 +15,21 @@ from app.db import db
 from app.settings.audit import record
 from app.web import actor
 from app.web.account_forms import USERNAME, is_address, zone_choices
+from app.web.catalogues import language_choices
 from app.web.choices import choices
 from app.web.emails import queue_email
+from app.web.form_words import Form, at_most
 from app.web.house import absolute_url
-from app.web.identity import LANGUAGES
+from app.web.i18n import translated
 
 
-class AccountForm(FlaskForm):
+class AccountForm(Form):
     """What everybody changes of themselves."""
 
-    first_name = StringField(_l("First name"), [InputRequired(_l("Type your first name.")), Length(max=100)])
-    last_name = StringField(_l("Last name"), [Length(max=100)])
+    first_name = StringField(_l("First name"), [InputRequired(_l("Type your first name.")), at_most(100)])
+    last_name = StringField(_l("Last name"), [at_most(100)])
     time_zone = SelectField(_l("Time zone"), choices=zone_choices)
-    language = SelectField(_l("Language"), choices=choices((code, {"en": "English"}.get(code, code)) for code in LANGUAGES))
+    language = SelectField(_l("Language"), choices=lambda: choices(language_choices()))
     new_password = PasswordField(_l("New password"), description=_l("12 characters or more. Every other browser is signed out."))
     password = PasswordField(_l("Present password"), description=_l("Needed for a new password."))
 
@@ -43,7 +44,7 @@ class ProfileForm(AccountForm):
     password = PasswordField(_l("Present password"), description=_l("Needed for a new address or a new password."))
 
 
-class KeyForm(FlaskForm):
+class KeyForm(Form):
     """Making a key of the API."""
 
     password = PasswordField(_l("Present password"), [InputRequired(_l("Type your password."))])
@@ -61,7 +62,7 @@ def save_profile(form: AccountForm, person: Administrator | User) -> bool:
     found = profile.problems(db.session(), person, email=email, username=username, new_password=form.new_password.data or "",
                              password=form.password.data or "")
     for name, problem in found.items():
-        form[name].errors = [*form[name].errors, _(problem)]
+        form[name].errors = [*form[name].errors, translated(problem)]
     if found:
         return False
     profile.change(db.session(), person, new_password=form.new_password.data or "", first_name=form.first_name.data,

@@ -6,7 +6,6 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, IntegerField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Optional
 
@@ -17,10 +16,12 @@ from app.settings.audit import record
 from app.web import actor
 from app.web.account_forms import is_address
 from app.web.choices import choices
+from app.web.form_words import Form
 from app.web.house import house
+from app.web.i18n import translated
 
 
-class ConnectionForm(FlaskForm):
+class ConnectionForm(Form):
     """Email delivery: how the server is reached, how much it takes, how mail is signed."""
 
     name = StringField(_l("Name"), description=_l("Only administrators see it."))
@@ -41,7 +42,7 @@ class ConnectionForm(FlaskForm):
     per_day = IntegerField(_l("Messages per day"), [Optional()])
 
 
-class DomainsForm(FlaskForm):
+class DomainsForm(Form):
     """Domains: what stands in the mails that go through this server."""
 
     link_domain = StringField(_l("Link tracking domain"), description=_l("Links in mail sent through this server use it. Empty: the base URL."))
@@ -52,7 +53,7 @@ class DomainsForm(FlaskForm):
     list_sender_as_from = BooleanField(_l("Use list sender address as From if possible"), description=_l("Possible: its domain is verified for that user."))
 
 
-class DkimForm(FlaskForm):
+class DkimForm(Form):
     """DKIM: the domain, the selector, and the key, generated here or pasted."""
 
     dkim_domain = StringField(_l("DKIM domain"))
@@ -63,14 +64,14 @@ class DkimForm(FlaskForm):
     pasted = TextAreaField(_l("Private key"), description=_l("PEM, without a password. Only for “Paste one”."))
 
 
-class TestForm(FlaskForm):
+class TestForm(Form):
     """Where the test mail goes."""
 
     __test__ = False
     address = StringField(_l("Send the test mail to"), [InputRequired(_l("Type an address, such as your own.")), is_address])
 
 
-def save_server(form: FlaskForm, server: DeliveryServer, *, password: str | None = None, dkim_key: str | None = None) -> bool:
+def save_server(form: Form, server: DeliveryServer, *, password: str | None = None, dkim_key: str | None = None) -> bool:
     """Store what a form holds on top of what the server has; False, with the messages beside the fields, where something is wrong."""
     typed = {field.short_name: field.data if field.data is not None or field.short_name in servers.LIMITS else "" for field in form
              if field.short_name in {*servers.TEXTS, *servers.NUMBERS, *servers.LIMITS, *servers.SWITCHES}}
@@ -87,11 +88,11 @@ def save_server(form: FlaskForm, server: DeliveryServer, *, password: str | None
     return True
 
 
-def _complain(form: FlaskForm, found: dict[str, str]) -> bool:
+def _complain(form: Form, found: dict[str, str]) -> bool:
     """Put the messages beside the fields that this form has; what another tab holds does not stand in the way of this one."""
     mine: list[Field] = [field for field in form if field.short_name in found]
     for field in mine:
-        field.errors = [*field.errors, found[field.short_name]]
+        field.errors = [*field.errors, translated(found[field.short_name])]
     return bool(mine)
 
 

@@ -42,6 +42,12 @@ def context(server: DeliveryServer | None = None) -> dict[str, Any]:
     return shared | {"record": record, "server_tabs": lambda active: tabs(server, active), "in_use": servers.in_use(db.session(), server)}
 
 
+def test_mail_text(server: DeliveryServer) -> tuple[str, str]:
+    """Return subject and text of the mail that tests a server."""
+    return (_("Test of %(name)s", name=server.name),
+            _("This mail went through the delivery server “%(name)s”.", name=server.name) + "\n\n" + _("It works.") + "\n")
+
+
 def tabs(server: DeliveryServer, active: str) -> list[TabLink]:
     """Return the tabs of a server."""
     names = [("connection", _("Email delivery"), "show"), ("domains", _("Domains"), "domains"), ("dkim", _("DKIM"), "dkim"), ("test", _("Test"), "test")]

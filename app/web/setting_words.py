@@ -10,7 +10,7 @@ from flask_babel import ngettext
 from app.settings.kinds import Spec, as_text, load
 from app.settings.schema import name_of
 from app.web.house import house
-from app.web.i18n import number
+from app.web.i18n import number, translated
 
 LONGEST = 60
 
@@ -27,10 +27,13 @@ def said(spec: Spec, value: Any) -> str:
     if spec.kind == "switch":
         return _("On") if value else _("Off")
     if spec.kind == "choice":
-        return _(dict(house().settings.registry.options(spec)).get(value, value))
+        return translated(dict(house().settings.registry.options(spec)).get(value, value))
     if spec.kind == "lines":
         return ngettext("%(count)s line", "%(count)s lines", len(value), count=number(len(value))) if value else _("empty")
-    return _short(" ".join(as_text(spec, value).split())) + (f" {_(spec.unit)}" if spec.unit else "") if value != "" else _("empty")
+    if value == "":
+        return _("empty")
+    text = number(value) if spec.kind == "integer" else _short(" ".join(as_text(spec, value).split()))
+    return _("%(value)s %(unit)s", value=text, unit=translated(spec.unit)) if spec.unit else text
 
 
 def _short(text: str) -> str:

@@ -15,13 +15,14 @@ from app.accounts import keys, sessions
 from app.db import db
 from app.delivery.models import DeliveryServer
 from app.plugins.models import PluginState
+from app.plugins.shown import reason_of
 from app.settings.history import Revision
 from app.settings.kinds import Spec
 from app.settings.registry import UnknownSection
 from app.settings.schema import name_of, specs
 from app.web import actor
 from app.web.house import house, plugins, settings
-from app.web.i18n import number
+from app.web.i18n import number, translated
 from app.web.sessions import lifetime
 from app.web.setting_words import endpoint_of, said, said_of_stored
 from app.web.settings_navigation import SettingsPage, failing_servers, may, pages
@@ -92,13 +93,13 @@ def _plugin_needs() -> list[Need]:
     if not may("plugins"):
         return []
     paused = db.session.scalars(sa.select(PluginState).where(PluginState.state == "paused", PluginState.reason != ""))
-    return [Need(_("%(name)s paused itself", name=state.title or state.name), state.reason, "warn", _("See why"), url_for("settings_plug_ins.index"))
-            for state in paused]
+    return [Need(_("%(name)s paused itself", name=state.title or state.name), translated(reason_of(state)), "warn", _("See why"),
+                 url_for("settings_plug_ins.index")) for state in paused]
 
 
 def _broken_needs() -> list[Need]:
     now = settings()
-    return [Need(_("%(name)s: what is stored cannot be read", name=_(specs(section)[name].label)), _("The default stands in."), "warn",
+    return [Need(_("%(name)s: what is stored cannot be read", name=translated(specs(section)[name].label)), _("The default stands in."), "warn",
                  _("Look at it"), url_for(f"{endpoint_of(section)}.show")) for section in _visible() for name in now.broken_in(section)]
 
 
@@ -110,7 +111,7 @@ def section_cards() -> dict[str, list[Card]]:
     groups: dict[str, list[Card]] = {}
     for page in pages():
         note, tone = _summary(page)
-        groups.setdefault(_(page.group), []).append(Card(_(page.title), url_for(page.endpoint), page.icon, note, tone))
+        groups.setdefault(translated(page.group), []).append(Card(translated(page.title), url_for(page.endpoint), page.icon, note, tone))
     return groups
 
 
@@ -165,10 +166,10 @@ def last_changes() -> list[LastChange]:
 def _change_text(revision: Revision) -> str:
     first, more = revision.changes[0], len(revision.changes) - 1
     spec = _spec_of(revision.section, first.name)
-    label = _(spec.label) if spec else f"{revision.section}.{first.name}"
+    label = translated(spec.label) if spec else f"{revision.section}.{first.name}"
     text = _("%(label)s changed", label=label) if spec and spec.secret else _(
         "%(label)s: %(old)s to %(new)s", label=label, old=said_of_stored(spec, first.old), new=said_of_stored(spec, first.new))
-    return text + (" " + ngettext("and %(num)d more", "and %(num)d more", more) if more else "")
+    return ngettext("%(change)s, and %(num)s more", "%(change)s, and %(num)s more", more, change=text) if more else text
 
 
 def _spec_of(section: str, name: str) -> Spec | None:
@@ -196,10 +197,10 @@ def found_settings(words: str) -> list[Shown]:
 
 def _words(section: Any, name: str, spec: Spec) -> str:
     """What a setting may be found by in the reader's language: its translated words, and what is in force."""
-    return f"{_(section.title)} {_(spec.label)} {_(spec.help) if spec.help else ''} {said(spec, getattr(settings().get(section), name))}"
+    return f"{translated(section.title)} {translated(spec.label)} {translated(spec.help)} {said(spec, getattr(settings().get(section), name))}"
 
 
 def _shown(section: Any, name: str, spec: Spec) -> Shown:
     value = getattr(settings().get(section), name)
-    return Shown(_(section.title), _(spec.label), said(spec, value), f"{name_of(section)}.{name}",
+    return Shown(translated(section.title), translated(spec.label), said(spec, value), f"{name_of(section)}.{name}",
                  f"{url_for(f'{endpoint_of(section)}.show')}#row-{name}")

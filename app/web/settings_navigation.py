@@ -16,8 +16,10 @@ from app.settings.schema import name_of
 from app.web import actor
 from app.web.frame import TabLink
 from app.web.house import house, plugins
+from app.web.i18n import translated
 from app.web.navigation import NavGroup, NavItem
 from app.web.setting_words import endpoint_of
+from app.words import marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,15 @@ class SettingsPage:
 
 
 PAGES: tuple[SettingsPage, ...] = (
-    SettingsPage("Sending", "Delivery servers", "settings_delivery_servers.index", "delivery", "server"),
-    SettingsPage("Sending", "Email delivery", "settings_email_delivery.show", "settings", "mail-cog", ("email-delivery",)),
-    SettingsPage("System and you", "Admin account", "settings_admin_account.show", "", "shield-lock", ("email-addresses",)),
-    SettingsPage("System and you", "Product", "settings_product.show", "settings", "tag", ("product",)),
-    SettingsPage("System and you", "Plug-ins", "settings_plug_ins.index", "plugins", "puzzle"),
-    SettingsPage("System and you", "System", "settings_system.show", "settings", "activity", ("system",)),
+    SettingsPage(marked("Sending"), marked("Delivery servers"), "settings_delivery_servers.index", "delivery", "server"),
+    SettingsPage(marked("Sending"), marked("Email delivery"), "settings_email_delivery.show", "settings", "mail-cog", ("email-delivery",)),
+    SettingsPage(marked("System and you"), marked("Admin account"), "settings_admin_account.show", "", "shield-lock", ("email-addresses",)),
+    SettingsPage(marked("System and you"), marked("Product"), "settings_product.show", "settings", "tag", ("product",)),
+    SettingsPage(marked("System and you"), marked("Plug-ins"), "settings_plug_ins.index", "plugins", "puzzle"),
+    SettingsPage(marked("System and you"), marked("System"), "settings_system.show", "settings", "activity", ("system",)),
 )
-ACCOUNT_TABS = (("Account information", "settings_admin_account.show"), ("Email addresses", "settings_email_addresses.show"),
-                ("API", "settings_admin_account.api"), ("Sessions", "settings_admin_account.sessions"))
+ACCOUNT_TABS = ((marked("Account information"), "settings_admin_account.show"), (marked("Email addresses"), "settings_email_addresses.show"),
+                (marked("API"), "settings_admin_account.api"), (marked("Sessions"), "settings_admin_account.sessions"))
 
 
 def settings_context(section_type: Any = None) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def pages() -> list[SettingsPage]:
 
 
 def _plugged() -> list[SettingsPage]:
-    return [SettingsPage("From plug-ins", section.title, f"{endpoint_of(section)}.show", section.permission, "puzzle", (name_of(section),))
+    return [SettingsPage(marked("From plug-ins"), section.title, f"{endpoint_of(section)}.show", section.permission, "puzzle", (name_of(section),))
             for section in _sections_of_plugins()
             if plugins().has_section(name_of(section)) and f"{endpoint_of(section)}.show" in current_app.view_functions]
 
@@ -77,8 +79,8 @@ def navigation() -> list[NavGroup]:
     groups: dict[str, list[NavItem]] = {}
     for page in pages():
         count = failing_servers() if page.endpoint == "settings_delivery_servers.index" else 0
-        groups.setdefault(page.group, []).append(NavItem(_(page.title), url_for(page.endpoint), "", _is_here(page), count, "bad" if count else ""))
-    return [NavGroup(_(name), items) for name, items in groups.items()]
+        groups.setdefault(page.group, []).append(NavItem(translated(page.title), url_for(page.endpoint), "", _is_here(page), count, "bad" if count else ""))
+    return [NavGroup(translated(name), items) for name, items in groups.items()]
 
 
 def _is_here(page: SettingsPage) -> bool:
@@ -94,7 +96,7 @@ def failing_servers() -> int:
 def _page_title(section_type: Any) -> str:
     if section_type is None:
         return ""
-    return next((_(page.title) for page in PAGES if name_of(section_type) in page.sections), "")
+    return next((translated(page.title) for page in PAGES if name_of(section_type) in page.sections), "")
 
 
 def tabs_of(section_type: Any) -> list[TabLink]:
@@ -108,5 +110,5 @@ def tabs_of(section_type: Any) -> list[TabLink]:
 
 def account_tabs(active: str) -> list[TabLink]:
     """Return the tabs of the administrator's own account."""
-    return [TabLink(_(title), url_for(endpoint), title == active) for title, endpoint in ACCOUNT_TABS
+    return [TabLink(translated(title), url_for(endpoint), title == active) for title, endpoint in ACCOUNT_TABS
             if not endpoint.startswith("settings_email") or may("settings")]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import abort, request, url_for
-from flask_babel import gettext as _
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
@@ -17,6 +16,7 @@ from app.web import actor
 from app.web.forms import SectionForm, form_for
 from app.web.fragments import page_or_panel, wants_panel
 from app.web.house import forget_settings, house, settings
+from app.web.i18n import translated
 from app.web.policy import ADMINISTRATOR, Room, policy
 from app.web.setting_words import endpoint_of, said, said_of_stored
 from app.web.settings_navigation import settings_context
@@ -113,7 +113,7 @@ class Tab:
         store, now = house().settings, settings()
         values, known = now.get(self.section_type), specs(self.section_type)
         is_set = {name: bool(getattr(values, name)) for name, spec in known.items() if spec.secret}
-        broken = [_(known[name].label) for name in now.broken_in(self.section_type)]
+        broken = [translated(known[name].label) for name in now.broken_in(self.section_type)]
         context = {"section": self.section_type, "form": form, "in_force": self._shown(), "in_force_said": self._said_of(values), "is_set": is_set,
                    "locked": store.locked(self.section_type), "broken": broken, "tab_endpoint": request.blueprint,
                    "defaults": self._said_of(self.section_type()), "conflict": None, "overtaken": None, "proof": None, **self._more()}

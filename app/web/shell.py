@@ -14,6 +14,7 @@ from app.settings.sections.product import ProductSettings
 from app.web import actor
 from app.web.frame import Account, Brand, Visit
 from app.web.house import plugins, settings
+from app.web.i18n import translated
 from app.web.navigation import NavGroup, NavItem
 from app.web.tabs import init_tabs
 
@@ -108,7 +109,7 @@ def _configure(person: Administrator) -> list[NavItem]:
 
 
 def _plugged(area: str) -> list[NavItem]:
-    return [NavItem(entry.label, entry.url, entry.icon, request.path.startswith(entry.url)) for entry in plugins().menu(area)]
+    return [NavItem(translated(entry.label), entry.url, entry.icon, request.path.startswith(entry.url)) for entry in plugins().menu(area)]
 
 
 def _item(label: str, endpoint: str, icon: str) -> NavItem:

@@ -16,6 +16,7 @@ from app.mailbox.mails import Opened, header, take_apart
 from app.settings.sections.system import SystemSettings
 from app.web import actor
 from app.web.house import base_url, house, settings
+from app.words import marked, words
 
 FIVE_MINUTES_S = 300
 
@@ -80,8 +81,8 @@ def _report_url(campaign: Campaign | None) -> str:
 def _acts(opened: Opened, links: list[str]) -> Acts | None:
     """Return the mail's own ways to act; only addresses of this house are offered, whatever else the mail holds."""
     own = [link for link in links if link.startswith(base_url() + "/")]
-    known = (("Click a link", "click", "/t/c/"), ("View in browser", "world", "/t/v/"), ("Unsubscribe page", "user-minus", "/u/"))
-    found = [(words, icon, next((link for link in own if part in link), "")) for words, icon, part in known]
+    known = ((marked("Click a link"), "click", "/t/c/"), (marked("View in browser"), "world", "/t/v/"), (marked("Unsubscribe page"), "user-minus", "/u/"))
+    found = [(label, icon, next((link for link in own if part in link), "")) for label, icon, part in known]
     one_click = next((part for part in header(opened, "List-Unsubscribe").replace("<", " ").replace(">", " ").split() if part.startswith(base_url() + "/")), "")
     acts = [act for act in found if act[2]]
     return Acts(acts, one_click.rstrip(",")) if acts or one_click else None
@@ -100,27 +101,28 @@ def _story(mail: TestMail) -> tuple[Campaign | None, Recipient | None, list[Trac
 
 def checks_of(mail: TestMail, opened: Opened) -> list[Check]:
     """Return what a receiving server and a mail program would look at first."""
-    return [_signature(opened), _one_click(opened), _plain(opened), Check("Return path", "ok", mail.mfrom or "<>"), _size(mail)]
+    return [_signature(opened), _one_click(opened), _plain(opened), Check(words("Return path"), "ok", mail.mfrom or "<>"), _size(mail)]
 
 
 def _signature(opened: Opened) -> Check:
     value = header(opened, "DKIM-Signature")
     tags = dict(part.strip().split("=", 1) for part in value.replace("\n", "").split(";") if "=" in part)
-    return Check("DKIM signature", "ok", f"{tags.get('d', '')}, {tags.get('a', '')}") if value else Check("DKIM signature", "warn", "not signed")
+    found = f"{tags.get('d', '')}, {tags.get('a', '')}" if value else words("not signed")
+    return Check(words("DKIM signature"), "ok" if value else "warn", found)
 
 
 def _one_click(opened: Opened) -> Check:
     whole = "https" in header(opened, "List-Unsubscribe") or "http" in header(opened, "List-Unsubscribe")
     if whole and header(opened, "List-Unsubscribe-Post"):
-        return Check("One-click unsubscribe", "ok", "RFC 8058")
+        return Check(words("One-click unsubscribe"), "ok", "RFC 8058")
     is_bulk = bool(header(opened, "List-ID"))
-    return Check("One-click unsubscribe", "bad" if is_bulk else "ok", "missing" if is_bulk else "not a mailing")
+    return Check(words("One-click unsubscribe"), "bad" if is_bulk else "ok", words("missing") if is_bulk else words("not a mailing"))
 
 
 def _plain(opened: Opened) -> Check:
-    return Check("Plain text", "ok" if opened.plain.strip() else "warn", "there" if opened.plain.strip() else "missing")
+    return Check(words("Plain text"), "ok" if opened.plain.strip() else "warn", words("there") if opened.plain.strip() else words("missing"))
 
 
 def _size(mail: TestMail) -> Check:
     # Gmail cuts a mail's HTML at 102 KB and hides the rest, the way out included.
-    return Check("Size", "ok" if mail.size_bytes < 102 * 1024 else "warn", f"{mail.size_bytes / 1024:.0f} KB")
+    return Check(words("Size"), "ok" if mail.size_bytes < 102 * 1024 else "warn", words("%(size)s KB", size=round(mail.size_bytes / 1024)))

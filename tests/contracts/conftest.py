@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -67,15 +69,14 @@ class Inhabited:
         self.kept.backup(self.watcher)
 
 
-@pytest.fixture(scope="module")
-def inhabited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, valkey_server: str) -> Iterator[Inhabited]:
-    """The house, full of people. What a test changes, it puts back."""
-    with Redis.from_url(valkey_server) as redis:
+@contextmanager
+def settled(tables: Path, folder: Path, redis_url: str, **deployment: Any) -> Iterator[Inhabited]:
+    """Put up a house in a folder and let people move in; ``deployment`` is what its configuration says besides."""
+    with Redis.from_url(redis_url) as redis:
         redis.flushall()
-    folder = tmp_path_factory.mktemp("town")
     file = folder / "town.sqlite3"
-    shutil.copyfile(request.getfixturevalue("_sqlite_tables"), file)
-    app = create_app(Config(data=folder, database_url=f"sqlite:///{file}", redis_url=valkey_server, base_url="http://localhost", testing=True))
+    shutil.copyfile(tables, file)
+    app = create_app(Config(data=folder, database_url=f"sqlite:///{file}", redis_url=redis_url, base_url="http://localhost", testing=True, **deployment))
     town = settle(app)
     watcher = sqlite3.connect(file, timeout=30)
     kept = sqlite3.connect(":memory:")
@@ -87,6 +88,13 @@ def inhabited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def inhabited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, valkey_server: str) -> Iterator[Inhabited]:
+    """The house, full of people. What a test changes, it puts back."""
+    with settled(request.getfixturevalue("_sqlite_tables"), tmp_path_factory.mktemp("town"), valkey_server) as house:
+        yield house
 
 
 def changes(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict[str, list[str]]:

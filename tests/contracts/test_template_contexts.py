@@ -17,7 +17,9 @@ from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
 
 from app.accounts import first_run
-from app.db import db
+from app.campaigning import start_due
+from app.campaigns.models import Campaign
+from app.db import EVERY_TENANT, db, scoped_to, utcnow
 from app.web.forms import SectionForm
 from tests.contracts.conftest import Inhabited
 from tests.contracts.matrix import ROUTES
@@ -119,6 +121,16 @@ def _crawl(inhabited: Inhabited, seen: dict[str, Seen]) -> None:
     inhabited.put_back()
 
 
+def _let_a_scheduled_campaign_fail(inhabited: Inhabited) -> None:
+    """A worker writes to the author of a campaign that cannot go when its time has come."""
+    with inhabited.app.test_request_context("/nowhere"), scoped_to(EVERY_TENANT):
+        campaign = db.session.get_one(Campaign, inhabited.town.a.numbers["campaign_id"])
+        campaign.state, campaign.subject, campaign.send_at = "scheduled", "", utcnow()
+        start_due(inhabited.app.extensions["lettermill"], db.session(), campaign)
+        db.session.rollback()
+    inhabited.put_back()
+
+
 def _forms() -> Iterator[tuple[str, str, str]]:
     for endpoint, route in sorted(ROUTES.items()):
         if "POST" in route.answers:
@@ -158,6 +170,7 @@ def test_the_page_for_designers_is_what_the_views_pass(inhabited: Inhabited, app
             app.test_client().get(path)
     with _watched(inhabited.app, seen):
         _crawl(inhabited, seen)
+        _let_a_scheduled_campaign_fail(inhabited)
     with inhabited.app.test_request_context():
         shared = {"navigation", "account", "visit", "home_url", "brand", "person", "product_name", "request", "session", "current_user"}
         made = _page({name.removeprefix("weefive/"): entry for name, entry in seen.items()}, shared & (_everywhere(inhabited.app) | shared))

@@ -110,7 +110,7 @@ def _audience(session: Session, house: House, account: Account) -> None:
     session.add(ConsentEvent(**mine, subscriber_id=people[0].id, list_id=found.id, kind="subscribed", via="form", evidence={"page": canary}))
     suppressed = _add(session, Suppression(**mine, pattern=f"never@{canary}.test", reason="manual"))
     waiting, over = (_import(session, house, account, found, state) for state in ("uploaded", "finished"))
-    session.add(ImportRejection(import_id=over.id, line=2, reason="This is no address.", raw=f"nobody,{canary}"))
+    session.add(ImportRejection(import_id=over.id, line=2, reason="Type a whole address, such as name@example.com.", raw=f"nobody,{canary}"))
     account.numbers |= {"list_id": found.id, "field_id": custom.id, "subscriber_id": people[0].id, "suppression_id": suppressed.id,
                         "found_id": waiting.id, "finished_import": over.id}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.audience import fields
 from app.audience.export import csv_line
-from app.audience.imports.mapping import Forecast, forecast
+from app.audience.imports.mapping import Forecast, forecast, read_row
 from app.audience.models import Import, ImportRejection, SubscriberList
 from app.db import reading, table_of
 
@@ -52,6 +53,23 @@ def _move(session: Session, found: Import, before: tuple[str, ...], to: str) -> 
 def first_rejections(session: Session, found: Import) -> list[ImportRejection]:
     """Return the first lines that were not taken."""
     return list(session.scalars(sa.select(ImportRejection).where(ImportRejection.import_id == found.id).order_by(ImportRejection.line).limit(SHOWN)))
+
+
+def reason_reader(session: Session, found: Import) -> Callable[[ImportRejection], str]:
+    """Return what says why a line was not taken, so that it can be said in any language.
+
+    The database keeps the English sentence. Where the line, read once more, says the same, the answer has its values with it.
+    """
+    kinds = kinds_of(session, found)
+
+    def read(row: ImportRejection) -> str:
+        try:
+            read_row(next(csv.reader([row.raw], delimiter=found.delimiter), []), found.mapping, kinds)
+        except (ValueError, csv.Error) as error:
+            return str(error) if str(error)[:len(row.reason)] == row.reason else row.reason
+        return row.reason
+
+    return read
 
 
 def rejected_lines(engine: Engine, import_id: int) -> Iterator[str]:

@@ -13,6 +13,7 @@ from app.audience.imports.mapping import Row, read_record
 from app.audience.imports.records import Record
 from app.audience.models import ConsentEvent, Import, ImportRejection, Subscriber, SubscriberList, Suppression
 from app.db import table_of, utcnow
+from app.words import words
 
 IMPORTS, PEOPLE, REJECTIONS, LISTS = table_of(Import), table_of(Subscriber), table_of(ImportRejection), table_of(SubscriberList)
 ANYBODY, EVERY_LIST = 0, 0
@@ -37,7 +38,7 @@ def sort_lines(taken: Sequence[Record], mapping: dict[str, str], kinds: dict[str
             chunk.rejected.append((record, str(error)))
             continue
         if row.dedupe_key in chunk.rows:
-            chunk.rejected.append((record, "The address stands in the file twice; its first line was taken."))
+            chunk.rejected.append((record, words("The address stands in the file twice; its first line was taken.")))
         else:
             chunk.rows[row.dedupe_key] = (record, row)
     return chunk
@@ -69,12 +70,12 @@ def write_people(connection: Connection, found: Any, chunk: Chunk) -> dict[str, 
 
 def _reason(found: Any, person: Any, key: str, held: set[str]) -> str:
     if key in held:
-        return "The address or its domain is suppressed."
+        return words("The address or its domain is suppressed.")
     if person is None:
         return ""
     if person.state == "unsubscribed":
-        return "This person has unsubscribed from the list and is left alone."
-    return "The address stands in the file twice; its first line was taken." if person.import_id == found.id else ""
+        return words("This person has unsubscribed from the list and is left alone.")
+    return words("The address stands in the file twice; its first line was taken.") if person.import_id == found.id else ""
 
 
 def _suppressed(connection: Connection, found: Any, keys: Sequence[str]) -> set[str]:
@@ -104,7 +105,7 @@ def _difference(person: Any, row: Row) -> dict[str, Any]:
 def _add(connection: Connection, found: Any, chunk: Chunk, fresh: list[tuple[Record, Row]]) -> int:
     room = _room(connection, found)
     if room is not None and len(fresh) > room:
-        chunk.rejected += [(record, "The account has as many subscribers as it may have.") for record, _ in fresh[room:]]
+        chunk.rejected += [(record, words("The account has as many subscribers as it may have.")) for record, _ in fresh[room:]]
         fresh = fresh[:room]
     if not fresh:
         return 0

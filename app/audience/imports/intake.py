@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.audience.imports.records import records
 from app.audience.models import Import, SubscriberList
 from app.mail.address import AddressError, parse_address
+from app.words import words
 
 LARGEST = 512 * 1024 * 1024
 _BLOCK = 1 << 20
@@ -49,14 +50,14 @@ def _store(stream: IO[bytes], target: Path) -> int:
     """Write the file as UTF-8 with line feeds, block by block; return its size there in bytes."""
     first = stream.read(_BLOCK)
     if not first.strip():
-        raise FileRefused("The file is empty. Choose the file with your subscribers.")
+        raise FileRefused(words("The file is empty. Choose the file with your subscribers."))
     decoder = codecs.getincrementaldecoder(_encoding(first, stream))(errors="replace")
     size, taken, block, is_old_mac = 0, 0, first, False
     with target.open("wb") as out:
         while block:
             taken += len(block)
             if taken > LARGEST:
-                raise FileRefused("The file is larger than 512 MB. Cut it into parts.")
+                raise FileRefused(words("The file is larger than 512 MB. Cut it into parts."))
             text = decoder.decode(block)
             if block is first:
                 text = text.removeprefix("\ufeff")
@@ -72,10 +73,10 @@ def _encoding(start: bytes, stream: IO[bytes]) -> str:
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if start[:4] in {b"PK\x03\x04", b"\xd0\xcf\x11\xe0"}:
-        raise FileRefused("This is a spreadsheet file. Save it as CSV in your spreadsheet program, then choose that file.")
+        raise FileRefused(words("This is a spreadsheet file. Save it as CSV in your spreadsheet program, then choose that file."))
     # One stray byte costs its line later; more than that is another kind of file.
     if start[:1000].count(b"\0") * 50 > len(start[:1000]):
-        raise FileRefused("This is no text file. Choose a CSV file.")
+        raise FileRefused(words("This is no text file. Choose a CSV file."))
     return "utf-8" if _is_utf8(start, stream) else "cp1252"
 
 
@@ -103,7 +104,7 @@ def _describe(session: Session, found: SubscriberList, file: Path, file_name: st
         if len(sample) > _SAMPLE_ROWS:
             break
     if not sample or not any(cell.strip() for cell in sample[0].cells):
-        raise FileRefused("No line of this file can be read. Choose a CSV file with one person a line.")
+        raise FileRefused(words("No line of this file can be read. Choose a CSV file with one person a line."))
     has_header = not any(_is_address(cell.strip()) for cell in sample[0].cells)
     header = [" ".join(cell.split()) for cell in sample[0].cells] if has_header else [f"Column {number}" for number in range(1, len(sample[0].cells) + 1)]
     rows = [record.cells for record in sample[1 if has_header else 0:]]

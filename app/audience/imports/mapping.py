@@ -12,6 +12,7 @@ from app.audience import fields
 from app.audience.imports.records import Record, records
 from app.audience.models import CustomField, Import
 from app.mail.address import AddressError, normalise, parse_address
+from app.words import words
 
 LOOKED_AT = 1000
 EMAIL, FIRST_NAME, LAST_NAME = "email", "first_name", "last_name"
@@ -54,9 +55,9 @@ def problem_with(mapping: dict[str, str]) -> str:
     """Return what is wrong with a mapping, in words, or the empty text."""
     targets = list(mapping.values())
     if EMAIL not in targets:
-        return "Say which column holds the email addresses."
+        return words("Say which column holds the email addresses.")
     twice = next((target for target in targets if targets.count(target) > 1), "")
-    return "Two columns are the same thing. Leave one of them out." if twice else ""
+    return words("Two columns are the same thing. Leave one of them out.") if twice else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def read_row(cells: Sequence[str], mapping: dict[str, str], kinds: dict[str, str
     values = {target: " ".join(cells[int(column)].split()) if int(column) < len(cells) else "" for column, target in mapping.items()}
     address = values.pop(EMAIL, "")
     if not address:
-        raise ValueError("There is no address in this line.")
+        raise ValueError(words("There is no address in this line."))
     parsed = str(parse_address(address))
     first, last = values.pop(FIRST_NAME, "")[:100], values.pop(LAST_NAME, "")[:100]
     return Row(parsed, normalise(parsed), first, last, {alias: _value(alias, text, kinds) for alias, text in values.items() if alias in kinds and text})
@@ -92,7 +93,7 @@ def _value(alias: str, text: str, kinds: dict[str, str]) -> str:
     try:
         return fields.clean(kinds[alias], text)
     except ValueError as error:
-        raise ValueError(f"{alias}: {error}") from error
+        raise ValueError(words("%(field)s: %(problem)s", field=alias, problem=str(error))) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from app.words import words
+
 LONGEST_BYTES, MOST_LINES = 65_536, 100
-_UNCLOSED = "A quotation mark is opened in this line and not closed."
+_UNCLOSED = words("A quotation mark is opened in this line and not closed.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def records(file: Path, delimiter: str, position: int = 0, line: int = 0) -> Ite
             line += 1
             if len(raw) > LONGEST_BYTES and not raw.endswith(b"\n"):
                 _skip_line(source)
-                yield Record([], line, source.tell(), _text(raw)[:500], "The line is longer than 64 KB.", line)
+                yield Record([], line, source.tell(), _text(raw)[:500], words("The line is longer than 64 KB."), line)
                 continue
             whole, more = (raw, 0) if b'"' not in raw else _whole(source, raw, mark)
             if whole is None:
@@ -91,13 +93,13 @@ def _skip_line(source: BinaryIO) -> None:
 
 def _record(text: str, delimiter: str, line: int, last_line: int, ends: int) -> Record:
     if "\0" in text:
-        return Record([], line, ends, text.replace("\0", "")[:500], "The line holds bytes that are no text.", last_line)
+        return Record([], line, ends, text.replace("\0", "")[:500], words("The line holds bytes that are no text."), last_line)
     if '"' not in text:
         return Record(text.split(delimiter), line, ends, text[:2000], "", last_line)
     try:
         cells = next(csv.reader([text.replace("\r\n", "\n")], delimiter=delimiter), [])
     except csv.Error:
-        return Record([], line, ends, text[:500], "The line cannot be read as CSV.", last_line)
+        return Record([], line, ends, text[:500], words("The line cannot be read as CSV."), last_line)
     return Record(cells, line, ends, text[:2000], "", last_line)
 
 

@@ -23,6 +23,7 @@ from app.audience.imports.records import Record, records
 from app.audience.models import CustomField
 from app.db import reading, table_of, utcnow, writing
 from app.plugins.views import ImportView
+from app.words import words
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def run_for(engine: Engine, uploads: Path, import_id: int, seconds: float, tell:
     except Moved:
         log.info("an import moved under its worker", extra={"import_id": import_id})
     except FileNotFoundError:
-        _fail(engine, import_id, "The file is no longer on the server. Import it again; nobody is added twice.")
+        _fail(engine, import_id, words("The file is no longer on the server. Import it again; nobody is added twice."))
     return _clear(engine, uploads, import_id, tell)
 
 

@@ -13,9 +13,10 @@ from app.delivery.server_test import test_server
 from app.web import actor
 from app.web.fragments import page_or_panel
 from app.web.house import house
+from app.web.i18n import translated
 from app.web.policy import ADMINISTRATOR, Room, policy
 from app.web.server_forms import ConnectionForm, DkimForm, DomainsForm, TestForm, note, save_server, typed_key
-from app.web.server_pages import context, server_rows
+from app.web.server_pages import context, server_rows, test_mail_text
 
 room = Room("settings_delivery_servers", __name__, url_prefix="/admin/settings/delivery-servers")
 EDIT = "weefive/settings/server.html"
@@ -62,7 +63,7 @@ def dkim(server: DeliveryServer) -> Response:
     form = DkimForm(obj=server)
     key, problem = typed_key(form) if request.method == "POST" else (None, "")
     if problem and form.validate_on_submit():
-        form.pasted.errors = [problem]
+        form.pasted.errors = [translated(problem)]
         return page_or_panel(EDIT, status=422, form=form, server=server, tab="dkim", **context(server))
     return _edit(server, form, "dkim", dkim_key=key)
 
@@ -83,7 +84,7 @@ def test(server: DeliveryServer) -> Response:
     form, tested = TestForm(address=person.email if person else ""), None
     if form.validate_on_submit():
         db.session.commit()
-        tested = test_server(house(), server, form.address.data)
+        tested = test_server(house(), server, form.address.data, test_mail_text(server))
         servers.note_test(db.session(), server, tested.passed)
         note("delivery_server.tested", server, {"passed": tested.passed})
     return page_or_panel("weefive/settings/server_test.html", status=422 if request.method == "POST" and tested is None else 200, form=form,
@@ -124,7 +125,7 @@ def delete(server: DeliveryServer) -> Response:
     """Delete a server that nothing uses."""
     if why := servers.delete(db.session(), server):
         db.session.rollback()
-        flash(_(why), "bad")
+        flash(translated(why), "bad")
         return redirect(url_for("settings_delivery_servers.show", server_id=server.id))
     note("delivery_server.deleted", server)
     return redirect(url_for("settings_delivery_servers.index"))

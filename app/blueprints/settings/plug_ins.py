@@ -20,6 +20,7 @@ from app.plugins.shown import Shown, show, show_all
 from app.web import actor, plug_ins
 from app.web.fragments import page_or_panel
 from app.web.house import house
+from app.web.i18n import translated
 from app.web.policy import ADMINISTRATOR, Room, policy
 from app.web.settings_navigation import settings_context
 
@@ -111,7 +112,7 @@ def _decide(act: Callable[[], object]) -> Response:
     try:
         act()
     except NotNow as refusal:
-        flash(str(refusal), "bad")
+        flash(translated(refusal), "bad")
     return redirect(url_for("settings_plug_ins.index"))
 
 

@@ -61,7 +61,7 @@ def show(campaign: Campaign) -> Response:
 @policy(ACCOUNT, "campaigns", campaign=Campaign)
 def copy(campaign: Campaign) -> Response:
     """Make a draft that says the same."""
-    twin = writing.copy(db.session(), campaign)
+    twin = writing.copy(db.session(), campaign, _("%(name)s (copy)", name=campaign.name[:180]))
     db.session.commit()
     return redirect(url_for("editor.edit", campaign_id=twin.id))
 

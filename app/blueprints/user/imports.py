@@ -15,6 +15,7 @@ from app.jobs import RUN_IMPORT
 from app.web.audience_forms import UploadForm
 from app.web.fragments import page_or_panel, refresh_when_moved
 from app.web.house import house
+from app.web.i18n import translated
 from app.web.import_pages import mapping_context, read_mapping
 from app.web.policy import ACCOUNT, Room, policy
 
@@ -32,7 +33,7 @@ def index(list: SubscriberList) -> Response:
             db.session.commit()
             return redirect(url_for("imports.columns", found_id=found.id))
         except FileRefused as refused:
-            form.file.errors = [str(refused)]
+            form.file.errors = [translated(refused)]
     return page_or_panel("weefive/audience/imports.html", status=422 if request.method == "POST" else 200, form=form, found=list,
                          imports=asking.of_list(db.session(), list))
 
@@ -77,7 +78,7 @@ def show(found: Import) -> Response:
     if found.state == "uploaded":
         return redirect(url_for("imports.columns", found_id=found.id))
     page = page_or_panel("weefive/audience/import.html", found=found, list=db.session.get(SubscriberList, found.list_id),
-                         rejected=asking.first_rejections(db.session(), found))
+                         rejected=asking.first_rejections(db.session(), found), reason_of=asking.reason_reader(db.session(), found))
     return refresh_when_moved(page, found.state)
 
 

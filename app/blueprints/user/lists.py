@@ -14,6 +14,7 @@ from app.db import db
 from app.web.audience_forms import ListForm
 from app.web.fragments import page_or_panel
 from app.web.house import house
+from app.web.i18n import translated
 from app.web.numbers import asked_number
 from app.web.policy import ACCOUNT, Room, policy
 from app.web.shell import account
@@ -39,7 +40,7 @@ def new() -> Response:
             db.session.commit()
             return redirect(url_for("lists.show", list_id=found.id))
         except lists.LimitReached as reached:
-            form.name.errors = [str(reached)]
+            form.name.errors = [translated(reached)]
     return page_or_panel("weefive/audience/list_edit.html", status=422 if request.method == "POST" else 200, form=form, found=None)
 
 

@@ -9,6 +9,7 @@ import hmac
 from app.delivery.transports.smtp_opening import HIDDEN, Dialogue
 from app.delivery.transports.smtp_server import SessionFailed
 from app.mail.reply import Phase
+from app.words import words
 
 
 async def sign_in(dialogue: Dialogue) -> None:
@@ -29,10 +30,10 @@ async def sign_in(dialogue: Dialogue) -> None:
 
 def _why_not(offered: list[str], is_private: bool) -> str:
     if not offered:
-        return "The server offers no signing in (AUTH). Turn authentication off, or check port and security."
+        return words("The server offers no signing in (AUTH). Turn authentication off, or check port and security.")
     if not is_private and {"PLAIN", "LOGIN"} & set(offered):
-        return "The password would go in clear, so it was not sent. Choose STARTTLS or TLS for this server."
-    return f"The server offers {', '.join(offered)} to sign in, and none of PLAIN, LOGIN and CRAM-MD5."
+        return words("The password would go in clear, so it was not sent. Choose STARTTLS or TLS for this server.")
+    return words("The server offers %(ways)s to sign in, and none of PLAIN, LOGIN and CRAM-MD5.", ways=", ".join(offered))
 
 
 def _encoded(text: str) -> str:
@@ -62,7 +63,7 @@ async def _cram_md5(dialogue: Dialogue) -> None:
     try:
         challenge = base64.b64decode(reply.text, validate=True)
     except binascii.Error as error:
-        raise SessionFailed("The server's CRAM-MD5 challenge cannot be read.", Phase.AUTH, reply) from error
+        raise SessionFailed(words("The server's CRAM-MD5 challenge cannot be read."), Phase.AUTH, reply) from error
     digest = hmac.new(server.password.encode(), challenge, "md5").hexdigest()
     dialogue.say(_encoded(f"{server.username} {digest}"), shown=HIDDEN)
     await dialogue.expect(Phase.AUTH, 235)

@@ -13,13 +13,14 @@ from app.delivery.transports.smtp_protocol import Channel
 from app.delivery.transports.smtp_server import SessionFailed, SmtpServer
 from app.egress import EgressRefused, Endpoint, open_socket, resolve_all
 from app.mail.reply import Phase, Reply, parse_reply
+from app.words import words
 
 HIDDEN = "••••••••"
 _WORDS = {
-    errno.ECONNREFUSED: "Nothing listens there: the connection was refused. Check the port.",
-    errno.EHOSTUNREACH: "The host cannot be reached from here.",
-    errno.ENETUNREACH: "There is no way to the host's network from here.",
-    errno.ECONNRESET: "The server cut the connection.",
+    errno.ECONNREFUSED: words("Nothing listens there: the connection was refused. Check the port."),
+    errno.EHOSTUNREACH: words("The host cannot be reached from here."),
+    errno.ENETUNREACH: words("There is no way to the host's network from here."),
+    errno.ECONNRESET: words("The server cut the connection."),
 }
 
 
@@ -58,11 +59,11 @@ class Dialogue:
             async with asyncio.timeout(self.server.timeout):
                 while not self._replies:
                     if self.channel.lost:
-                        raise SessionFailed(f"The server ended the connection: {self.channel.lost}.", phase, lasting=False)
+                        raise SessionFailed(words("The server ended the connection: %(why)s.", why=self.channel.lost), phase, lasting=False)
                     self._waiter = asyncio.get_running_loop().create_future()
                     await self._waiter
         except TimeoutError as error:
-            raise SessionFailed(f"The server did not answer within {self.server.timeout:g} s.", phase, lasting=False) from error
+            raise SessionFailed(words("The server did not answer within %(time)s s.", time=f"{self.server.timeout:g}"), phase, lasting=False) from error
         reply = self._replies.popleft()
         self.transcript.append(("them", str(reply)))
         return reply
@@ -118,10 +119,10 @@ async def _connect(server: SmtpServer) -> Channel:
             async with asyncio.timeout(server.timeout):
                 return await _connect_to(endpoint)
         except TimeoutError:
-            failure = TimeoutError(f"The server did not answer within {server.timeout:g} s. Check host, port and firewall.")
+            failure = TimeoutError(words("The server did not answer within %(time)s s. Check host, port and firewall.", time=f"{server.timeout:g}"))
         except OSError as error:
             failure = error
-    raise SessionFailed(words_of(failure), Phase.CONNECT, lasting=False) from failure
+    raise SessionFailed(said_of(failure), Phase.CONNECT, lasting=False) from failure
 
 
 async def _connect_to(endpoint: Endpoint) -> Channel:
@@ -167,7 +168,7 @@ def _features(reply: Reply) -> dict[str, str]:
 
 async def _start_tls(dialogue: Dialogue) -> None:
     if "STARTTLS" not in dialogue.features:
-        raise SessionFailed("The server does not offer STARTTLS. Nothing was sent: mail does not go in clear.", Phase.STARTTLS)
+        raise SessionFailed(words("The server does not offer STARTTLS. Nothing was sent: mail does not go in clear."), Phase.STARTTLS)
     dialogue.say("STARTTLS")
     await dialogue.expect(Phase.STARTTLS, 220)
     await _put_on_tls(dialogue, Phase.STARTTLS)
@@ -181,9 +182,9 @@ async def _put_on_tls(dialogue: Dialogue, phase: Phase) -> None:
         async with asyncio.timeout(server.timeout):
             await dialogue.channel.start_tls(_context(server), server.host.strip().rstrip("."))
     except TimeoutError as error:
-        raise SessionFailed(f"TLS was not ready within {server.timeout:g} s.", phase, lasting=False) from error
+        raise SessionFailed(words("TLS was not ready within %(time)s s.", time=f"{server.timeout:g}"), phase, lasting=False) from error
     except (OSError, ValueError) as error:
-        raise SessionFailed(words_of(error), phase, lasting=isinstance(error, ssl.SSLError)) from error
+        raise SessionFailed(said_of(error), phase, lasting=isinstance(error, ssl.SSLError)) from error
 
 
 def _context(server: SmtpServer) -> ssl.SSLContext:
@@ -195,12 +196,12 @@ def _context(server: SmtpServer) -> ssl.SSLContext:
     return context
 
 
-def words_of(error: BaseException) -> str:
+def said_of(error: BaseException) -> str:
     """Return what went wrong in words for a person."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"The server's certificate is not trusted: {error.verify_message}."
+        return words("The server's certificate is not trusted: %(why)s.", why=error.verify_message)
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason or error}). Check port and security: TLS from the start is usually port 465, STARTTLS 587."
+        return words("TLS failed (%(why)s). Check port and security: TLS from the start is usually port 465, STARTTLS 587.", why=str(error.reason or error))
     if isinstance(error, socket.gaierror):
-        return "The host has no address in DNS. Check the spelling."
+        return words("The host has no address in DNS. Check the spelling.")
     return _WORDS.get(getattr(error, "errno", None) or 0, str(error) or type(error).__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.settings.schema import email, section, text
+from app.words import words
 
 
 @section("email-addresses", title="Email addresses", group="System and you", place=20)
@@ -11,4 +12,4 @@ class EmailAddresses:
 
     sender_name: str = text("System sender name", default="", max=120, help="Empty: the product's name.")
     sender_email: str = email("System sender email", default="noreply@lettermill.test",
-                              required="Type the address that the platform's mails come from.", help="Answers to such mails go there.")
+                              required=words("Type the address that the platform's mails come from."), help="Answers to such mails go there.")

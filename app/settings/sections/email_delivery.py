@@ -5,6 +5,7 @@ from __future__ import annotations
 import nh3
 
 from app.settings.schema import choice, long_text, section, text
+from app.words import words
 
 PREHEADER = "%PreHeader%"
 DEFAULT_TEMPLATE = ('<div style="display:none;max-height:0;overflow:hidden;opacity:0;mso-hide:all;font-size:1px;line-height:1px;color:transparent">'
@@ -13,12 +14,14 @@ _TAGS = {"div", "span", "p", "b", "i", "em", "strong", "br"}
 
 
 def _holds_tag(value: str) -> str:
-    return "" if value.count(PREHEADER) == 1 else f"Put {PREHEADER} where the text belongs, once. “Default” puts the usual template back."
+    return "" if value.count(PREHEADER) == 1 else words("Put %(tag)s where the text belongs, once. “Default” puts the usual template back.", tag=PREHEADER)
 
 
 def _is_harmless(value: str) -> str:
     cleaned = nh3.clean(value, tags=_TAGS, attributes={"*": {"style", "class", "align", "dir", "lang"}})
-    return "" if cleaned.count("<") == value.count("<") else "Only div, span, p, b, i and br are taken here, with style, class, align, dir and lang."
+    if cleaned.count("<") == value.count("<"):
+        return ""
+    return words("Only div, span, p, b, i and br are taken here, with style, class, align, dir and lang.")
 
 
 @section("email-delivery", title="Settings", group="Sending", place=30)

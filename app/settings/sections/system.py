@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 
 from app.settings.schema import Problem, choice, integer, section, switch, text, url
+from app.words import words
 
 
 def _minutes(value: str) -> str:
     parts = [part.strip() for part in value.split(",")]
     if not all(re.fullmatch(r"\d{1,4}", part) and int(part) > 0 for part in parts):
-        return "Type minutes with commas between, such as 1, 5, 15, 60."
+        return words("Type minutes with commas between, such as 1, 5, 15, 60.")
     return ""
 
 
@@ -37,4 +38,4 @@ class SystemSettings:
         if message := _minutes(self.retry_minutes):
             yield Problem("retry_minutes", message)
         if self.content_url and self.content_url == self.base_url:
-            yield Problem("content_url", "Type another host name than the base URL’s, or leave it empty.")
+            yield Problem("content_url", words("Type another host name than the base URL’s, or leave it empty."))

@@ -1,18 +1,20 @@
 /* Uploads that show how far they are: <form data-upload> with a file field and a [data-upload-shows] line. htmx uses fetch, which
    cannot tell, so this is the one place with an XMLHttpRequest. Without scripts the form is sent as any other. */
 
-const said = (bytes) => {
-  const units = ["B", "KB", "MB", "GB"];
+const said = (bytes, units) => {
   let step = 0;
-  while (bytes >= 1000 && step < 3) { bytes /= 1000; step += 1; }
-  return `${bytes.toFixed(step && bytes < 10 ? 1 : 0)}\u00a0${units[step]}`;
+  while (bytes >= 1000 && step < units.length - 1) { bytes /= 1000; step += 1; }
+  const digits = step && bytes < 10 ? 1 : 0;
+  const number = bytes.toLocaleString(document.documentElement.lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${number}\u00a0${units[step]}`;
 };
 
 function show(form, done, total) {
   const line = form.querySelector("[data-upload-shows]");
   const bar = form.querySelector("[data-upload-bar]");
+  const units = (line?.dataset.units || "B KB MB GB").split(" ");
   if (bar) { bar.hidden = false; bar.max = total; bar.value = done; }
-  if (line) { line.hidden = false; line.textContent = (line.dataset.words || "{done} / {total}").replace("{done}", said(done)).replace("{total}", said(total)); }
+  if (line) { line.hidden = false; line.textContent = (line.dataset.words || "{done} / {total}").replace("{done}", said(done, units)).replace("{total}", said(total, units)); }
 }
 
 function finish(form, request) {
