@@ -55,7 +55,7 @@ def test_the_limit_of_the_group_is_said_in_words(app: Flask, paul: Customer) -> 
         limit(session, session.merge(paul.user), lists=1)
     paul.lands("/user/lists/new", LIST)
 
-    assert "may have 1 lists" in words(paul.post("/user/lists/new", LIST | {"name": "Two"}, 422))
+    assert "may have 1 list." in words(paul.post("/user/lists/new", LIST | {"name": "Two"}, 422))
 
 
 def test_a_list_is_deleted_by_its_name_only(app: Flask, paul: Customer, readers: str) -> None:

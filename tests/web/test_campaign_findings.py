@@ -71,7 +71,7 @@ def draft(app: Flask, paul: Customer) -> Draft:
 def test_a_tag_that_is_none_is_named(draft: Draft, typed: dict[str, str], said: str) -> None:
     assert "merge tags are not known" not in draft.save()
     page = draft.save(**typed)
-    assert f"1 merge tags are not known {said}: readers would see it as it stands" in page
+    assert f"1 merge tag is not known {said}: readers would see it as it stands" in page
     assert "merge tags are not known" in words(draft.paul.go(draft.url + "/send"))
 
 
@@ -82,7 +82,7 @@ def test_a_tag_of_ones_own_field_a_shorter_spelling_and_plain_percents_are_no_mi
 
 @pytest.mark.parametrize("address", ["shop.example/a", "/a", "", "http://", "javascript:alert(1)", "htps://shop.example", "../x", "mailto:"])
 def test_a_link_that_leads_nowhere_is_named(draft: Draft, address: str) -> None:
-    assert f"1 links lead nowhere “{address}”" in draft.save(html=f'<a class="x" href="{address}">Shop</a>{LEAVE}')
+    assert f"1 link leads nowhere “{address}”" in draft.save(html=f'<a class="x" href="{address}">Shop</a>{LEAVE}')
 
 
 @pytest.mark.parametrize("address", ["https://shop.example/a", "HTTP://SHOP.example", "mailto:a@example.com", "tel:+47", "#top", "%Link:WebBrowser%", "sms:1"])

@@ -103,7 +103,7 @@ def test_the_limit_of_lists_is_said_in_words(app: Flask, paul: Customer, maya: F
     _group(app, paul, maya, lists=1)
     paul.lands("/user/lists/new", {"name": "One", "opt_in": "double"})
 
-    assert "may have 1 lists" in words(paul.post("/user/lists/new", {"name": "Two", "opt_in": "double"}, 422))
+    assert "may have 1 list." in words(paul.post("/user/lists/new", {"name": "Two", "opt_in": "double"}, 422))
     _group(app, paul, maya, lists="")
     paul.lands("/user/lists/new", {"name": "Two", "opt_in": "double"})
 
