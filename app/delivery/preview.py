@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -25,7 +25,10 @@ _NOWHERE = {"Link:Unsubscribe": "#unsubscribe", "Link:WebBrowser": "#view-in-bro
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one subscriber reads; ``problem`` says why it cannot be drawn, where it cannot."""
+    """What one subscriber reads; ``problem`` says why it cannot be drawn, where it cannot.
+
+    ``name`` is the sender's without the address; ``values`` what each merge tag is for this subscriber.
+    """
 
     sender: str = ""
     subject: str = ""
@@ -33,6 +36,8 @@ class Seen:
     html: str = ""
     plain: str = ""
     problem: str = ""
+    name: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 def some_people(session: Session, campaign: Campaign) -> list[Subscriber]:
@@ -57,7 +62,8 @@ def as_seen_by(session: Session, campaign: Campaign, subscriber: Subscriber | No
 
     name = shown(campaign.from_name, "text")
     return Seen(sender=f"{name} <{campaign.from_email}>" if name else campaign.from_email, subject=shown(campaign.subject, "text"),
-                preheader=shown(campaign.preheader, "text"), html=shown(campaign.html, "html"), plain=shown(campaign.plain, "text"))
+                preheader=shown(campaign.preheader, "text"), html=shown(campaign.html, "html"), plain=shown(campaign.plain, "text"), name=name,
+                values={tag: shown(f"%{tag}%", "text") for tag in sorted(names)})
 
 
 def _person(session: Session, content: Mapping[str, Any], subscriber: Subscriber | None) -> Person:
