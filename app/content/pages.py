@@ -14,12 +14,10 @@ import sqlalchemy as sa
 from app.db import EVERY_TENANT, reading, scoped_to, table_of
 from app.delivery.models import TestMail
 from app.delivery.personal import personal_mail
-from app.delivery.preview import preview_html
+from app.delivery.preview import IN_DARK, WITHOUT_IMAGES, preview_html
 from app.house import House
 from app.mailbox.mails import words_of
 
-# The looks of a preview, as bits of the number in its address.
-IN_DARK, WITHOUT_IMAGES = 1, 2
 DARK = "<style>:root{color-scheme:dark}</style>"
 # A link that a person clicks opens beside the page, and the page that opens learns nothing of where it came from.
 BASE = '<base target="_blank">'

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from app.house import House
 
 SHOWN = 12
+# The looks of a preview, as bits of the number in its address.
+IN_DARK, WITHOUT_IMAGES = 1, 2
 # In a preview the way out leads nowhere: nobody leaves a list by looking at a draft.
 _NOWHERE = {"Link:Unsubscribe": "#unsubscribe", "Link:WebBrowser": "#view-in-browser"}
 

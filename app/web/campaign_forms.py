@@ -63,8 +63,8 @@ class StepForm(FlaskForm):
 
     @property
     def based_on(self) -> int:
-        """The revision that the form was drawn from; 0, which is nobody's, for what is no number."""
-        text = self.revision.data or ""
+        """The revision that the form was drawn from; 0, which is nobody's, for what is no number, and where nothing was posted at all."""
+        text = self.revision.data if isinstance(self.revision.data, str) else ""
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 

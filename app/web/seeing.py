@@ -10,10 +10,9 @@ from flask import request, url_for
 
 from app.audience.models import Subscriber
 from app.campaigns.models import Campaign
-from app.content.pages import IN_DARK, WITHOUT_IMAGES
 from app.db import db
 from app.delivery import preview
-from app.delivery.preview import Seen
+from app.delivery.preview import IN_DARK, WITHOUT_IMAGES, Seen
 from app.settings.sections.system import SystemSettings
 from app.web.frame import initials_of
 from app.web.house import house, settings
@@ -46,7 +45,7 @@ class Pane:
     @property
     def initials(self) -> str:
         """The sender's, as mailboxes show them."""
-        return initials_of(self.seen.name or self.campaign.from_email)
+        return initials_of(self.seen.name or self.campaign.from_email.partition("@")[0])
 
     def beside(self, step: int) -> str:
         """Return the address of the next person (1) or the one before (-1); empty at the ends."""

@@ -21,6 +21,7 @@ SECRETS = {"auth.sign_in_once": "sign_in", "auth.reset": "reset", "auth.confirm_
 LOOKS = {
     "test_mailbox.show": ("as=plain", "as=headers", "as=links", "as=source"),
     "campaigns.index": ("state=draft",),
+    "editor.preview": ("width=phone&colours=dark&images=off",),
     "lists.show": ("q=one", "q=nobody", "state=unsubscribed"),
     "reports.recipients": ("state=failed", "reason=bounced_hard"),
     "settings.find": ("q=name", "q=nothing-of-the-kind"),

@@ -19,7 +19,7 @@ from app.web.policy import ACCOUNT, Room, policy
 room = Room("editor", __name__, url_prefix="/user/campaigns")
 
 
-@room.route("/<int:campaign_id>/recipients", methods=["GET", "POST"])
+@room.route("/<int:campaign_id>/edit/recipients", methods=["GET", "POST"])
 @policy(ACCOUNT, "campaigns", campaign=Campaign)
 def recipients(campaign: Campaign) -> Response:
     """Show and save to whom a campaign goes, and from whom."""
@@ -33,7 +33,7 @@ def edit(campaign: Campaign) -> Response:
     return write_step(campaign, "edit")
 
 
-@room.route("/<int:campaign_id>/delivery", methods=["GET", "POST"])
+@room.route("/<int:campaign_id>/edit/delivery", methods=["GET", "POST"])
 @policy(ACCOUNT, "campaigns", campaign=Campaign)
 def delivery(campaign: Campaign) -> Response:
     """Show and save what is counted, and how a campaign goes."""
