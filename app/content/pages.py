@@ -18,7 +18,7 @@ from app.delivery.preview import IN_DARK, WITHOUT_IMAGES, preview_html
 from app.house import House
 from app.mailbox.mails import words_of
 
-DARK = "<style>:root{color-scheme:dark}</style>"
+_PREFERS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.I)
 # A link that a person clicks opens beside the page, and the page that opens learns nothing of where it came from.
 BASE = '<base target="_blank">'
 _HEAD = re.compile(r"<head\b[^>]*>", re.I)
@@ -47,7 +47,8 @@ def web_view(house: House, token: str, _now: float) -> Page | None:
 def campaign_preview(house: House, signed: str, now: float) -> Page | None:
     """A campaign as one subscriber would see it; ``signed`` is ``campaign:<id>:<subscriber>:<looks>`` for five minutes.
 
-    In dark colours a mail that says nothing of them gets those of a dark page; one that has rules for the dark has to follow the frame.
+    In dark colours a mail's own rules for the dark hold, and what it says nothing of has the colours of a dark page; in light ones the
+    other way round, whatever the reader's own browser prefers.
     """
     numbers = _numbers(house, signed, now, "campaign", 3)
     if numbers is None:
@@ -56,7 +57,13 @@ def campaign_preview(house: House, signed: str, now: float) -> Page | None:
         html = preview_html(house, *numbers[:2])
     if html is None:
         return None
-    return Page(_opened(html, DARK if numbers[2] & IN_DARK else ""), images=not numbers[2] & WITHOUT_IMAGES)
+    return Page(_coloured(html, "dark" if numbers[2] & IN_DARK else "light"), images=not numbers[2] & WITHOUT_IMAGES)
+
+
+def _coloured(html: str, colours: str) -> str:
+    # A frame of another origin is asked for what the browser prefers, not for what was chosen: so the question is answered here.
+    answered = _PREFERS.sub(lambda asked: "(min-width:0)" if asked[1].lower() == colours else "(max-width:0)", html)
+    return _opened(answered, f"<style>:root{{color-scheme:{colours}!important}}</style>")
 
 
 def test_mail(house: House, signed: str, now: float) -> Page | None:

@@ -60,7 +60,7 @@ function wentTo({ Decoration, EditorView, StateEffect, StateField }) {
 function behaviours(cm) {
   return [
     cm.lineNumbers(), cm.highlightActiveLine(), cm.highlightActiveLineGutter(), cm.highlightSpecialChars(), cm.history(), cm.drawSelection(),
-    cm.indentOnInput(), cm.bracketMatching(), cm.html(), cm.search({ top: true }), cm.highlightSelectionMatches(), cm.indentUnit.of("  "),
+    cm.indentOnInput(), cm.bracketMatching(), cm.html({ autoCloseTags: false }), cm.search({ top: true }), cm.highlightSelectionMatches(), cm.indentUnit.of("  "),
     cm.EditorView.lineWrapping, cm.keymap.of([...cm.defaultKeymap, ...cm.historyKeymap, ...cm.searchKeymap, cm.indentWithTab]),
   ];
 }

@@ -7,6 +7,9 @@ const AGAIN = 5000;
 let timer = 0;
 let busy = false;
 let held = null;
+// Whether something was typed while a save was under way, and whether what stands there was refused already.
+let typedMeanwhile = false;
+let isRefused = false;
 
 const isLive = () => Boolean(form) && form.hasAttribute("data-live");
 const isDirty = () => form.hasAttribute("data-dirty");
@@ -23,8 +26,9 @@ function later(wait = PAUSE) {
 
 function save() {
   clearTimeout(timer);
-  if (!isLive() || !isDirty() || busy) return;
+  if (!isLive() || !isDirty() || busy || isRefused) return;
   busy = true;
+  typedMeanwhile = false;
   document.getElementById("live").replaceChildren();
   form.dispatchEvent(new CustomEvent("lm:sent", { bubbles: true }));
   say("saving");
@@ -36,7 +40,6 @@ function kept() {
   takeDerived();
   form.dispatchEvent(new CustomEvent("lm:kept", { bubbles: true }));
   document.body.dispatchEvent(new CustomEvent("lm:saved"));
-  if (isDirty()) { say("unsaved"); later(); }
 }
 
 /* The plain text that the server derived; the field is read-only as long as it does. */
@@ -54,8 +57,9 @@ function forgetErrors() {
 
 /* What the server found wrong goes beside its field; the field itself, and the cursor in it, stay as they are. */
 function showErrors() {
+  const errors = [...document.querySelectorAll("#live [data-error-of]")];
   forgetErrors();
-  for (const error of document.querySelectorAll("#live [data-error-of]")) {
+  for (const error of errors) {
     const name = error.dataset.errorOf;
     const row = document.getElementById(`row-${name}`);
     const field = document.getElementById(name);
@@ -79,6 +83,7 @@ function ended(context) {
   const isKept = Boolean(document.querySelector("#live [data-kept]"));
   if (isKept) kept();
   else refused(status);
+  if (typedMeanwhile && isDirty()) { isRefused = false; say("unsaved"); later(); }
   const act = held;
   held = null;
   if (act) act(isKept);
@@ -86,7 +91,8 @@ function ended(context) {
 
 function refused(status) {
   say("failed");
-  if (status === 422) showErrors();
+  isRefused = status === 422;
+  if (isRefused) showErrors();
   else if (status === 409) stop();
   else later(AGAIN);
 }
@@ -99,7 +105,7 @@ function afterSave(act) {
 function leave(event, link) {
   if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.target || link.matches("[hx-get], [data-dialog-open], [data-discard]")) return;
   if (link.origin !== location.origin || (link.pathname === location.pathname && link.hash)) return;
-  if (!busy && !isDirty()) return;
+  if (!busy && (!isDirty() || isRefused)) return;
   event.preventDefault();
   afterSave((isKept) => { if (isKept) location.assign(link.href); });
 }
@@ -121,8 +127,14 @@ function keyed(event) {
   else if (isEnter) form.querySelector("[data-save]")?.click();
 }
 
+function changed(event) {
+  if (event.target.form !== form || !isLive()) return;
+  isRefused = false;
+  typedMeanwhile = busy;
+  if (isDirty() && !busy) { say("unsaved"); later(); }
+}
+
 if (form) {
-  const changed = (event) => { if (event.target.form === form && isLive() && isDirty() && !busy) { say("unsaved"); later(); } };
   document.addEventListener("input", changed);
   document.addEventListener("change", changed);
   form.addEventListener("focusout", save);
