@@ -57,17 +57,21 @@ def create(session: Session, user_id: int, name: str, time_zone: str) -> Campaig
     return campaign
 
 
-def save(session: Session, campaign: Campaign, values: Mapping[str, Any], list_ids: list[int], based_on: int) -> None:
-    """Store what the author wrote; raise NotWritable once it is sent, Conflict where ``based_on`` is not the last revision."""
+def save(session: Session, campaign: Campaign, values: Mapping[str, Any], list_ids: list[int] | None, based_on: int) -> None:
+    """Store what the author wrote, and leave alone what ``values`` does not name; ``list_ids`` None: the lists stay.
+
+    Raises NotWritable once it is sent, Conflict where ``based_on`` is not the last revision.
+    """
     if campaign.state not in WRITABLE:
         raise NotWritable
     changed = {name: value for name, value in values.items() if name in FIELDS}
-    if changed.get("plain_is_derived", campaign.plain_is_derived):
+    if "html" in changed and changed.get("plain_is_derived", campaign.plain_is_derived):
         changed["plain"] = html_to_plain(changed.get("html", campaign.html))
     _take_revision(session, campaign, changed, based_on)
     for name, value in changed.items():
         setattr(campaign, name, value)
-    campaign.lists = list(session.scalars(sa.select(SubscriberList).where(SubscriberList.id.in_(list_ids))))
+    if list_ids is not None:
+        campaign.lists = list(session.scalars(sa.select(SubscriberList).where(SubscriberList.id.in_(list_ids))))
 
 
 def _take_revision(session: Session, campaign: Campaign, changed: Mapping[str, Any], based_on: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
 from email.policy import compat32
@@ -13,10 +14,11 @@ import sqlalchemy as sa
 from app.db import EVERY_TENANT, reading, scoped_to, table_of
 from app.delivery.models import TestMail
 from app.delivery.personal import personal_mail
-from app.delivery.preview import preview_html
+from app.delivery.preview import IN_DARK, WITHOUT_IMAGES, preview_html
 from app.house import House
 from app.mailbox.mails import words_of
 
+_PREFERS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.I)
 # A link that a person clicks opens beside the page, and the page that opens learns nothing of where it came from.
 BASE = '<base target="_blank">'
 _HEAD = re.compile(r"<head\b[^>]*>", re.I)
@@ -25,26 +27,46 @@ _CID = re.compile(r"cid:([^\s\"'>)]+)", re.I)
 _TEXT = re.compile(r"[&<>]")
 
 
-def web_view(house: House, token: str, _now: float) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is shown; ``images``: whether it may load any."""
+
+    html: str
+    images: bool = True
+
+
+def web_view(house: House, token: str, _now: float) -> Page | None:
     """The mail as it was mailed to this recipient; without the pixel, because the view is counted already."""
     ledger_id = house.tokens.read("webview", token)
     found = personal_mail(house, ledger_id) if ledger_id else None
     if found is None:
         return None
-    return _opened(_PIXEL.sub("", found.html)) if found.html else _plain_page(found.plain)
+    return Page(_opened(_PIXEL.sub("", found.html)) if found.html else _plain_page(found.plain))
 
 
-def campaign_preview(house: House, signed: str, now: float) -> str | None:
-    """A campaign as one subscriber would see it; ``signed`` is ``campaign:<id>:<subscriber>`` for five minutes."""
-    numbers = _numbers(house, signed, now, "campaign", 2)
+def campaign_preview(house: House, signed: str, now: float) -> Page | None:
+    """A campaign as one subscriber would see it; ``signed`` is ``campaign:<id>:<subscriber>:<looks>`` for five minutes.
+
+    In dark colours a mail's own rules for the dark hold, and what it says nothing of has the colours of a dark page; in light ones the
+    other way round, whatever the reader's own browser prefers.
+    """
+    numbers = _numbers(house, signed, now, "campaign", 3)
     if numbers is None:
         return None
     with scoped_to(EVERY_TENANT), reading():
-        html = preview_html(house, *numbers)
-    return None if html is None else _opened(html)
+        html = preview_html(house, *numbers[:2])
+    if html is None:
+        return None
+    return Page(_coloured(html, "dark" if numbers[2] & IN_DARK else "light"), images=not numbers[2] & WITHOUT_IMAGES)
 
 
-def test_mail(house: House, signed: str, now: float) -> str | None:
+def _coloured(html: str, colours: str) -> str:
+    # A frame of another origin is asked for what the browser prefers, not for what was chosen: so the question is answered here.
+    answered = _PREFERS.sub(lambda asked: "(min-width:0)" if asked[1].lower() == colours else "(max-width:0)", html)
+    return _opened(answered, f"<style>:root{{color-scheme:{colours}!important}}</style>")
+
+
+def test_mail(house: House, signed: str, now: float) -> Page | None:
     """The HTML of a mail in the test mailbox; ``signed`` is ``mail:<id>`` for five minutes."""
     numbers = _numbers(house, signed, now, "mail", 1)
     if numbers is None:
@@ -52,7 +74,7 @@ def test_mail(house: House, signed: str, now: float) -> str | None:
     table = table_of(TestMail)
     with reading(), house.engine.connect() as connection:
         source = connection.scalar(sa.select(table.c.source).where(table.c.id == numbers[0]))
-    return None if source is None else _mail_page(message_from_bytes(source, policy=compat32))
+    return None if source is None else Page(_mail_page(message_from_bytes(source, policy=compat32)))
 
 
 test_mail.__test__ = False  # type: ignore[attr-defined]
@@ -66,9 +88,9 @@ def _numbers(house: House, signed: str, now: float, kind: str, count: int) -> tu
     return tuple(int(number) for number in numbers)
 
 
-def _opened(html: str) -> str:
+def _opened(html: str, more: str = "") -> str:
     found = _HEAD.search(html)
-    return html[:found.end()] + BASE + html[found.end():] if found else BASE + html
+    return html[:found.end()] + BASE + more + html[found.end():] if found else BASE + more + html
 
 
 def _plain_page(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -20,13 +20,18 @@ if TYPE_CHECKING:
     from app.house import House
 
 SHOWN = 12
+# The looks of a preview, as bits of the number in its address.
+IN_DARK, WITHOUT_IMAGES = 1, 2
 # In a preview the way out leads nowhere: nobody leaves a list by looking at a draft.
 _NOWHERE = {"Link:Unsubscribe": "#unsubscribe", "Link:WebBrowser": "#view-in-browser"}
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one subscriber reads; ``problem`` says why it cannot be drawn, where it cannot."""
+    """What one subscriber reads; ``problem`` says why it cannot be drawn, where it cannot.
+
+    ``name`` is the sender's without the address; ``values`` what each merge tag is for this subscriber.
+    """
 
     sender: str = ""
     subject: str = ""
@@ -34,6 +39,8 @@ class Seen:
     html: str = ""
     plain: str = ""
     problem: str = ""
+    name: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 def some_people(session: Session, campaign: Campaign) -> list[Subscriber]:
@@ -58,7 +65,8 @@ def as_seen_by(session: Session, campaign: Campaign, subscriber: Subscriber | No
 
     name = shown(campaign.from_name, "text")
     return Seen(sender=f"{name} <{campaign.from_email}>" if name else campaign.from_email, subject=shown(campaign.subject, "text"),
-                preheader=shown(campaign.preheader, "text"), html=shown(campaign.html, "html"), plain=shown(campaign.plain, "text"))
+                preheader=shown(campaign.preheader, "text"), html=shown(campaign.html, "html"), plain=shown(campaign.plain, "text"), name=name,
+                values={tag: shown(f"%{tag}%", "text") for tag in sorted(names)})
 
 
 def _person(session: Session, content: Mapping[str, Any], subscriber: Subscriber | None) -> Person:

@@ -42,8 +42,14 @@ def split_links(html: str, first: int = 1) -> tuple[str | Link, ...]:
 
 def addresses(html: str) -> Iterator[str]:
     """Yield what each ``href`` of ``<a>`` and ``<area>`` says, whatever that is."""
+    for _, address in placed_addresses(html):
+        yield address
+
+
+def placed_addresses(html: str) -> Iterator[tuple[int, str]]:
+    """Yield the same, each with the place in the text where it begins."""
     for start, end, _ in _addresses(html):
-        yield html_module.unescape(html[start:end]).strip()
+        yield start, html_module.unescape(html[start:end]).strip()
 
 
 def _addresses(html: str) -> Iterator[tuple[int, int, int]]:

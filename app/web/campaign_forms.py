@@ -1,4 +1,4 @@
-"""The forms of a campaign: its name, what it says and to whom, a test, and the moment it goes."""
+"""The forms of a campaign: its name, the steps of writing it, a test, and the moment it goes."""
 
 from __future__ import annotations
 
@@ -47,22 +47,9 @@ class NewCampaignForm(Form):
     name = StringField(_l("Name"), [InputRequired(_l("Give the campaign a name; only you and your colleagues see it.")), at_most(200)])
 
 
-class CampaignForm(NewCampaignForm):
-    """What a campaign says, to whom, and from whom."""
+class StepForm(Form):
+    """One step of writing a campaign: it saves its own fields, on the revision that it was drawn from."""
 
-    list_ids = TickedListField(_l("To"), coerce=int, choices=list_choices)
-    from_name = StringField(_l("From name"), [at_most(120)])
-    from_email = StringField(_l("From address"), [Optional(), at_most(254), is_address])
-    reply_to = StringField(_l("Reply to"), [Optional(), at_most(254), is_address], description=_l("Where answers go, if not to the From address."))
-    subject = StringField(_l("Subject"), [at_most(500)])
-    preheader = StringField(_l("Pre-header"), [at_most(250)], description=_l("The line that mailboxes show after the subject."))
-    html = TextAreaField(_l("HTML"), [Length(max=2_000_000, message=_l("The HTML is larger than 2 MB. Most mailboxes cut a mail at 102 KB."))])
-    plain_is_derived = BooleanField(_l("Derive the plain text from the HTML"))
-    plain = TextAreaField(_l("Plain text"), [at_most(500_000)])
-    track_opens = BooleanField(_l("Count opens"))
-    track_links = BooleanField(_l("Count clicks"))
-    channel = SelectField(_l("Delivery channel"), choices=channel_choices)
-    time_zone = SelectField(_l("Time zone"), choices=zone_choices)
     revision = HiddenField(default="1")
 
     def values(self) -> dict[str, Any]:
@@ -71,16 +58,51 @@ class CampaignForm(NewCampaignForm):
         return {name: (value or "") if isinstance(value, str | None) else value for name, value in self.data.items() if name not in left_out}
 
     @property
+    def lists(self) -> list[int] | None:
+        """The lists that were chosen; None in a step that does not ask for them."""
+        return self.data.get("list_ids")
+
+    @property
     def based_on(self) -> int:
-        """The revision that the form was drawn from; 0, which is nobody's, for what is no number."""
-        text = self.revision.data or ""
+        """The revision that the form was drawn from; 0, which is nobody's, for what is no number, and where nothing was posted at all."""
+        text = self.revision.data if isinstance(self.revision.data, str) else ""
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def form_of(campaign: Campaign, *, fresh: bool = False) -> CampaignForm:
-    """Return the form of a campaign as it was typed, else (and always when ``fresh``) as it stands."""
-    chosen = [found.id for found in campaign.lists]
-    return CampaignForm(None, obj=campaign, list_ids=chosen) if fresh else CampaignForm(obj=campaign, list_ids=chosen)
+class RecipientsForm(NewCampaignForm, StepForm):
+    """To whom a campaign goes, and from whom."""
+
+    list_ids = TickedListField(_l("To"), coerce=int, choices=list_choices)
+    from_name = StringField(_l("From name"), [at_most(120)])
+    from_email = StringField(_l("From address"), [Optional(), at_most(254), is_address])
+    reply_to = StringField(_l("Reply to"), [Optional(), at_most(254), is_address], description=_l("Where answers go, if not to the From address."))
+
+
+class ContentForm(StepForm):
+    """What a campaign says."""
+
+    subject = StringField(_l("Subject"), [at_most(500)])
+    preheader = StringField(_l("Pre-header"), [at_most(250)], description=_l("The line that mailboxes show after the subject."))
+    html = TextAreaField(_l("HTML"), [Length(max=2_000_000, message=_l("The HTML is larger than 2 MB. Most mailboxes cut a mail at 102 KB."))])
+    plain_is_derived = BooleanField(_l("Derive the plain text from the HTML"))
+    plain = TextAreaField(_l("Plain text"), [at_most(500_000)])
+
+
+class DeliveryForm(StepForm):
+    """What is counted, and how a campaign goes."""
+
+    track_opens = BooleanField(_l("Count opens"))
+    track_links = BooleanField(_l("Count clicks"))
+    channel = SelectField(_l("Delivery channel"), choices=channel_choices)
+    time_zone = SelectField(_l("Time zone"), choices=zone_choices)
+
+
+FORMS: dict[str, type[StepForm]] = {"recipients": RecipientsForm, "edit": ContentForm, "delivery": DeliveryForm}
+
+
+def form_of(campaign: Campaign, step: str) -> StepForm:
+    """Return the form of one step of a campaign, as it was typed, else as the campaign stands."""
+    return FORMS[step](obj=campaign, list_ids=[found.id for found in campaign.lists])
 
 
 class TestSendForm(Form):

@@ -1,33 +1,56 @@
-"""What the editor's pages show and do."""
+"""What the steps of writing a campaign show and do."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from flask import redirect, request, url_for
 from flask_babel import gettext as _
+from werkzeug.wrappers import Response
 
 from app.audience import fields
-from app.audience.models import Subscriber
 from app.campaigns import writing
 from app.campaigns.findings import Finding, findings_of
 from app.campaigns.models import Campaign
 from app.campaigns.personalisation import KNOWN_TAGS, KnownTag
 from app.db import db
-from app.delivery import preview
 from app.plugins.calls import campaign_options, merge_tags, sending_costs
-from app.settings.sections.system import SystemSettings
 from app.web import actor, option_forms
-from app.web.campaign_forms import CampaignForm, TestSendForm
-from app.web.house import house, plugins, settings
+from app.web.campaign_forms import StepForm, TestSendForm, form_of
+from app.web.campaign_steps import next_step, steps_of, url_of
+from app.web.cures import Cure, cures_of
+from app.web.fragments import page_or_panel, wants_panel
+from app.web.house import plugins
+from app.web.seeing import name_of, pane_of
 
-FIVE_MINUTES_S = 300
+# What a step shows that the others do not.
+MORE: dict[str, Any] = {
+    "recipients": lambda _campaign: {},
+    "edit": lambda campaign: {"tags": [*KNOWN_TAGS, *_own_tags()], "pane": pane_of(campaign), "name_of": name_of},
+    "delivery": lambda campaign: {"options": option_forms.forms_for(campaign)},
+}
 
 
-def editor_context(campaign: Campaign, form: CampaignForm) -> dict[str, Any]:
-    """Return what the editor shows beside its form."""
-    return {"campaign": campaign, "form": form, "tags": [*KNOWN_TAGS, *_own_tags()], "findings": _findings(campaign),
-            "options": option_forms.forms_for(campaign), "audience": sum(found.active_count for found in campaign.lists)}
+def write_step(campaign: Campaign, step: str) -> Response:
+    """Show and save one step. A page that saves itself gets what changed around its fields, any other one goes on or stays."""
+    if request.method == "GET" and campaign.state not in writing.WRITABLE:
+        return redirect(url_for("campaigns.show", campaign_id=campaign.id))
+    form = form_of(campaign, step)
+    if request.method == "GET":
+        return page_or_panel(f"weefive/campaigns/{step}.html", **step_context(campaign, step), form=form)
+    status, notes = save_form(form, campaign, step)
+    if status == 200 and not wants_panel():
+        return redirect((request.form.get("then") == "next" and next_step(campaign, step)) or url_of(campaign, step))
+    return page_or_panel(f"weefive/campaigns/{step}.html", block="live", status=status, **step_context(campaign, step), form=form, **notes)
+
+
+def step_context(campaign: Campaign, step: str) -> dict[str, Any]:
+    """Return what a step shows beside its form."""
+    findings = _findings(campaign)
+    cures: dict[Finding, list[Cure]] = {finding: cures_of(campaign, finding, step) for finding in findings}
+    return {"campaign": campaign, "step": step, "findings": findings, "cures": cures, "steps": steps_of(campaign, step, findings),
+            "next_url": next_step(campaign, step), "audience": sum(found.active_count for found in campaign.lists),
+            "test_form": _test_form()} | MORE.get(step, lambda _campaign: {})(campaign)
 
 
 def _findings(campaign: Campaign) -> list[Finding]:
@@ -40,13 +63,19 @@ def _own_tags() -> list[KnownTag]:
     return own + [KnownTag(tag.name, tag.label, "From plug-ins", tag.sample) for tag in merge_tags(plugins())]
 
 
-def save_form(form: CampaignForm, campaign: Campaign) -> tuple[int, dict[str, Any]]:
+def _test_form() -> TestSendForm:
+    person = actor.person()
+    return TestSendForm(formdata=None, addresses=person.email if person else "")
+
+
+def save_form(form: StepForm, campaign: Campaign, step: str) -> tuple[int, dict[str, Any]]:
     """Save what was typed; return the status and what the page says about it. Nothing typed is ever lost."""
-    options_are_valid = option_forms.validate(campaign)
+    has_options = step == "delivery"
+    options_are_valid = not has_options or option_forms.validate(campaign)
     if not form.validate() or not options_are_valid:
         return 422, {}
     try:
-        writing.save(db.session(), campaign, form.values(), form.list_ids.data, form.based_on)
+        writing.save(db.session(), campaign, form.values(), form.lists, form.based_on)
     except writing.Conflict as conflict:
         db.session.rollback()
         return 409, {"conflict": conflict.theirs}
@@ -55,27 +84,16 @@ def save_form(form: CampaignForm, campaign: Campaign) -> tuple[int, dict[str, An
         return 409, {"closed": _("This campaign is on its way. What was sent cannot be rewritten; copy it to change it.")}
     # Settings are saved in a transaction of their own; on SQLite two of ours at once would wait for each other.
     db.session.commit()
-    option_forms.save(campaign)
-    return 200, {"saved": True}
+    if has_options:
+        option_forms.save(campaign)
+    return 200, {}
 
 
-def preview_context(campaign: Campaign, subscriber_id: int, form: TestSendForm | None = None) -> dict[str, Any]:
+def preview_context(campaign: Campaign, test_form: TestSendForm | None = None) -> dict[str, Any]:
     """Return the campaign as one subscriber gets it, and the form for a test."""
-    people = preview.some_people(db.session(), campaign)
-    chosen = next((person for person in people if person.id == subscriber_id), people[0] if people else None)
-    seen = preview.as_seen_by(db.session(), campaign, chosen)
-    person = actor.person()
-    form = form or TestSendForm(formdata=None, addresses=person.email if person else "")
-    return {"campaign": campaign, "people": people, "chosen": chosen, "seen": seen, "form": form, "html_url": _preview_url(campaign, chosen)}
-
-
-def _preview_url(campaign: Campaign, chosen: Subscriber | None) -> str:
-    system, config = settings().get(SystemSettings), house().config
-    signed = house().tokens.sign_text("preview", f"campaign:{campaign.id}:{chosen.id if chosen else 0}", int(time.time()) + FIVE_MINUTES_S)
-    return f"{system.content_url or config.content_url}/content/preview/{signed}"
+    return {"campaign": campaign, "pane": pane_of(campaign, "desktop"), "name_of": name_of, "test_form": test_form or _test_form()}
 
 
 def send_context(campaign: Campaign) -> dict[str, Any]:
     """Return what the last page before sending says: how many, from whom, what plug-ins cost."""
-    return {"campaign": campaign, "findings": _findings(campaign), "audience": sum(found.active_count for found in campaign.lists),
-            "costs": sending_costs(plugins()), "has_options": bool(campaign_options(plugins()))}
+    return step_context(campaign, "send") | {"costs": sending_costs(plugins()), "has_options": bool(campaign_options(plugins()))}

@@ -20,6 +20,13 @@ class TabLink:
     count_tone: str = "mute"
 
 
+def initials_of(name: str) -> str:
+    """Return at most two letters that stand for a name."""
+    words = [word for word in name.split() if word[0].isalnum()]
+    letters = [words[0][0], words[-1][0]] if len(words) > 1 else [word[:2] for word in words]
+    return "".join(letters).upper()[:2] or "?"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Who is signed in, as the foot of the side bar shows it; ``sign_out_url`` takes a POST."""
@@ -32,9 +39,7 @@ class Account:
     @property
     def initials(self) -> str:
         """At most two letters for the round mark."""
-        words = [word for word in self.name.split() if word[0].isalnum()]
-        letters = [words[0][0], words[-1][0]] if len(words) > 1 else [word[:2] for word in words]
-        return "".join(letters).upper()[:2] or "?"
+        return initials_of(self.name)
 
 
 @dataclass(frozen=True, slots=True)

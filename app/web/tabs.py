@@ -19,7 +19,7 @@ from app.web.test_mail import CloseUp
 def init_tabs(app: Flask) -> None:
     """Give the templates their tabs."""
     app.jinja_env.globals.update(people_tabs=people_tabs, own_tabs=own_tabs, system_tabs=system_tabs, mail_views=mail_views, report_tabs=report_tabs,
-                                 campaign_tabs=campaign_tabs, greeting=greeting, moment=moment, event_words=event_words,
+                                 greeting=greeting, moment=moment, event_words=event_words,
                                  permission_count=len(OF_USER_GROUPS))
 
 
@@ -48,12 +48,6 @@ def mail_views(mail: TestMail, active: str, close_up: CloseUp) -> list[TabLink]:
     names = [("mail", _("Mail"), None), ("plain", _("Plain text"), None), ("headers", _("Headers"), len(close_up.opened.headers)),
              ("links", _("Links"), len(close_up.links)), ("source", _("Source"), None)]
     return [TabLink(label, url_for("test_mailbox.show", mail_id=mail.id) + f"?as={name}", active == name, count=count) for name, label, count in names]
-
-
-def campaign_tabs(campaign: Campaign, active: str) -> list[TabLink]:
-    """The steps of a campaign that is being written."""
-    names = [("edit", _("Write"), "editor.edit"), ("preview", _("Preview and test"), "editor.preview"), ("send", _("Send"), "editor.send")]
-    return [TabLink(label, url_for(endpoint, campaign_id=campaign.id), active == name) for name, label, endpoint in names]
 
 
 def report_tabs(campaign: Campaign, active: str) -> list[TabLink]:

@@ -1,13 +1,16 @@
-"""Fetch the vendored front-end files again, build the icon sprite, and write VENDOR.md.
+"""Fetch the vendored front-end files again, build the icon sprite and the code view, and write VENDOR.md.
 
 Run from the repository's root with Node's ``npm`` on the path: ``python docs/tools/front_end_files.py``. The files stay byte for byte
-what their makers published; ``tests/contracts/test_vendored_files.py`` compares them with the hashes in VENDOR.md.
+what their makers published; ``tests/contracts/test_vendored_files.py`` compares them with the hashes in VENDOR.md. The code view is
+bundled from the packages that ``docs/tools/code_view/package-lock.json`` pins, by the esbuild that it pins: the same bytes each time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -17,6 +20,9 @@ from pathlib import Path
 VENDOR = Path("app/static/vendor")
 BROWSER_TESTS = Path("tests/browser/vendor")
 SPRITE = Path("app/static/icons.svg")
+CODE_VIEW = Path("docs/tools/code_view")
+BUNDLE = VENDOR / "codemirror.js"
+BUNDLING = ("--bundle", "--format=esm", "--minify", "--legal-comments=none", "--charset=utf8", "--target=es2022")
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,26 @@ def main() -> None:
         for package in PACKAGES:
             _copy(package, roots[package.name])
         SPRITE.write_text(sprite(roots["@tabler/icons"] / "icons"), encoding="utf-8")
-    (VENDOR / "VENDOR.md").write_text(_table(), encoding="utf-8")
+        bundled = _bundle(Path(folder) / "code_view")
+    (VENDOR / "VENDOR.md").write_text(_table(bundled), encoding="utf-8")
+
+
+def _bundle(folder: Path) -> list[tuple[str, str, str]]:
+    """Bundle the code view; return the name, version and licence of every package that is in it."""
+    shutil.copytree(CODE_VIEW, folder)
+    subprocess.run(["npm", "ci", "--silent", "--ignore-scripts"], cwd=folder, check=True)  # noqa: S607
+    command = ["node_modules/.bin/esbuild", "entry.js", *BUNDLING, f"--outfile={BUNDLE.resolve()}", "--metafile=made.json", "--log-level=warning"]
+    subprocess.run(command, cwd=folder, check=True)  # noqa: S603
+    inputs = json.loads((folder / "made.json").read_text(encoding="utf-8"))["outputs"].popitem()[1]["inputs"]
+    names = {found[1] for name, part in inputs.items() if part["bytesInOutput"] and (found := re.match(r"node_modules/((?:@[^/]+/)?[^/]+)/", name))}
+    return [_bundled(folder / "node_modules" / name) for name in sorted(names)]
+
+
+def _bundled(root: Path) -> tuple[str, str, str]:
+    said = json.loads((root / "package.json").read_text(encoding="utf-8"))
+    licence = VENDOR / "licences" / (said["name"].lstrip("@").replace("/", "-") + ".txt")
+    licence.write_bytes((root / "LICENSE").read_bytes())
+    return said["name"], said["version"], said["license"]
 
 
 def _unpacked(package: Package, folder: Path) -> Path:
@@ -122,19 +147,23 @@ def _symbol(file: Path, name: str) -> str:
     return f'<symbol id="{name}" viewBox="0 0 24 24">{drawn}</symbol>'
 
 
-def _table() -> str:
+def _table(bundled: list[tuple[str, str, str]]) -> str:
     rows = [
         f"| {package.name} | {package.version} | {package.licence} | `{target.as_posix()}` | `{_sha256(target)}` |"
         for package in PACKAGES for target in package.files.values()
     ]
     rows.append(f"| @tabler/icons (our choice of symbols) | 3.51.0 | MIT | `{SPRITE.as_posix()}` | `{_sha256(SPRITE)}` |")
+    made = f"`{BUNDLE.as_posix()}` | `{_sha256(BUNDLE)}`"
+    rows += [f"| {name} (bundled) | {version} | {licence} | {made} |" for name, version, licence in bundled]
     return HEAD + "\n".join(rows) + "\n"
 
 
 HEAD = """# Vendored front-end files
 
-Every file is byte for byte what its maker published on npm; only the icon sprite is put together by us. The licences stand in
-`licences/`. `python docs/tools/front_end_files.py` fetches all of it again and writes this page; a test compares the hashes.
+Every file is byte for byte what its maker published on npm; only the icon sprite and the code view (`codemirror.js`) are put together by
+us. The code view is one ES module, bundled by esbuild from the packages below; `docs/tools/code_view/` says what of them it has and pins
+every version. The licences stand in `licences/`. `python docs/tools/front_end_files.py` fetches all of it again and writes this page; a
+test compares the hashes.
 Tabler's scripts are left out: dialogs, menus and drawers are native elements, made easier by our own small modules.
 
 | Package | Version | Licence | File | SHA-256 |

@@ -22,6 +22,7 @@ LOOKS = {
     "test_mailbox.show": ("as=plain", "as=headers", "as=links", "as=source"),
     "campaigns.index": ("state=draft",),
     "go.find": ("q=a", "q=nothing-of-the-kind"),
+    "editor.preview": ("width=phone&colours=dark&images=off",),
     "lists.show": ("q=one", "q=nobody", "state=unsubscribed"),
     "reports.recipients": ("state=failed", "reason=bounced_hard"),
     "settings.find": ("q=name", "q=nothing-of-the-kind"),

@@ -146,8 +146,11 @@ def test_what_does_not_fit_the_state_is_refused(desk: Desk, act: str) -> None:
 def test_a_campaign_that_was_sent_is_neither_rewritten_nor_deleted(desk: Desk) -> None:
     desk.act("send")
     desk.act("delete", 409)
-    page = desk.paul.post(desk.url + "/edit", {"name": "Other", "revision": "1", "channel": "smtp", "time_zone": "UTC"}, 409)
+    page = desk.paul.post(desk.url + "/edit", {"subject": "Other", "revision": "1"}, 409)
     assert "on its way" in words(page)
+    assert 'value="Other"' in page
+    assert desk.campaign.subject != "Other"
+    page = desk.paul.post(desk.url + "/edit/recipients", {"name": "Other", "revision": "1"}, 409)
     assert desk.campaign.name == "January"
 
 

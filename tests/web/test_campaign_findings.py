@@ -37,10 +37,15 @@ class Draft:
         """Save what is typed; return what the page says."""
         with looking(self.app) as session:
             now = session.get_one(Campaign, self.number)
-            form = {"name": now.name, "list_ids": [str(self.list_id)], "from_name": now.from_name, "from_email": now.from_email, "subject": now.subject,
-                    "preheader": now.preheader, "html": now.html, "plain": now.plain, "plain_is_derived": "y", "track_opens": "y", "track_links": "y",
-                    "channel": "smtp", "time_zone": "UTC", "revision": str(now.revision), "then": "stay"}
-        return words(html.unescape(self.paul.post(self.url + "/edit", form | typed)))
+            sender = {"name": now.name, "list_ids": [str(self.list_id)], "from_name": now.from_name, "from_email": now.from_email}
+            content = {"subject": now.subject, "preheader": now.preheader, "html": now.html, "plain": now.plain, "plain_is_derived": "y"}
+            revision = now.revision
+        for step, form in (("edit/recipients", sender), ("edit", content)):
+            mine = {name: typed[name] for name in typed if name in form or (step == "edit" and name not in sender)}
+            page = self.paul.post(f"{self.url}/{step}", form | mine | {"revision": str(revision), "then": "stay"})
+            revision += 1
+        self.page = page
+        return words(html.unescape(page))
 
     def give_limits(self, **limits: int) -> None:
         """Set the limits of the customer's group."""
@@ -69,15 +74,15 @@ def draft(app: Flask, paul: Customer) -> Draft:
     ({"html": LEAVE + "%Subscriber:Nothing|friend%"}, "%Subscriber:Nothing|friend%"), ({"from_name": "%User:Shoe%"}, "%User:Shoe%"),
     ({"html": LEAVE + '<a href="https://e.example/?a=%Person:Name%">x</a>'}, "%Person:Name%")])
 def test_a_tag_that_is_none_is_named(draft: Draft, typed: dict[str, str], said: str) -> None:
-    assert "merge tags are not known" not in draft.save()
+    assert "merge tag is not known" not in draft.save()
     page = draft.save(**typed)
     assert f"1 merge tag is not known {said}: readers would see it as it stands" in page
-    assert "merge tags are not known" in words(draft.paul.go(draft.url + "/send"))
+    assert "merge tag is not known" in words(draft.paul.go(draft.url + "/send"))
 
 
 @pytest.mark.parametrize("text", ["%Subscriber:Colour|grey%", "%Subscriber:Email%", "100%, 50% off: today 20%", "%Link:WebBrowser%", "%List:Name%", "5 %: %"])
 def test_a_tag_of_ones_own_field_a_shorter_spelling_and_plain_percents_are_no_mistake(draft: Draft, text: str) -> None:
-    assert "merge tags are not known" not in draft.save(html=f"<p>{text}</p>{LEAVE}")
+    assert "merge tag is not known" not in draft.save(html=f"<p>{text}</p>{LEAVE}")
 
 
 @pytest.mark.parametrize("address", ["shop.example/a", "/a", "", "http://", "javascript:alert(1)", "htps://shop.example", "../x", "mailto:"])
@@ -127,3 +132,36 @@ def test_a_preview_and_the_mail_show_the_same_sender_and_subject(app: Flask, dra
     assert str(mail["Subject"]) == "Readers: anna@example.org, anna"
     assert str(mail["From"]) in page
     assert str(mail["Subject"]) in page
+
+
+@pytest.mark.parametrize(("typed", "offered"), [
+    ({"html": "<p>One</p>\n<p>Two</p>\n<a href='shop'>x</a>" + LEAVE}, 'data-field="html" data-line="3">Go to line 3'),
+    ({"html": LEAVE + "\n\n%Subscriber:Shoe%"}, 'data-field="html" data-line="3">Go to line 3'),
+    ({"html": LEAVE + '\n<img src="https://e.example/a.png">'}, 'data-field="html" data-line="2">Go to line 2'),
+    ({"subject": "%Subscriber:Shoe%"}, 'data-field="subject" data-line="0">Go to the subject'),
+    ({"from_name": "%User:Shoe%"}, '/edit/recipients#row-from_name">Go to the From name'),
+    ({"html": "<p>Hello</p>"}, 'data-cure="unsubscribe" data-field="html"'),
+    ({"html": LEAVE, "plain": "Hello", "plain_is_derived": ""}, 'data-cure="unsubscribe" data-field="plain"'),
+    ({"preheader": ""}, "Go to the pre-header")])
+def test_a_finding_offers_its_cure(draft: Draft, typed: dict[str, str], offered: str) -> None:
+    draft.save(**typed)
+    assert offered in html.unescape(draft.page)
+
+
+def test_a_name_that_some_have_not_can_get_a_fallback(app: Flask, draft: Draft) -> None:
+    with looking(app) as session:
+        session.execute(sa.text("UPDATE subscribers SET first_name='' WHERE email='bo@example.org'"))
+        session.commit()
+    draft.save(subject="Hello %Subscriber:FirstName%", html=LEAVE)
+    assert 'data-cure="fallback"' in draft.page
+    assert "/edit#row-subject" in draft.paul.go(draft.url + "/edit/recipients")
+    draft.save(subject="Hello %Subscriber:FirstName|friend%", html=LEAVE)
+    assert 'data-cure="fallback"' not in draft.page
+
+
+def test_what_is_all_right_offers_nothing_and_the_worst_comes_first(draft: Draft) -> None:
+    draft.save(subject="", preheader="")
+    page = draft.page
+    assert page.index("There is no subject") < page.index("There is no pre-header") < page.index("Lists are chosen")
+    assert "1 to fix, " in words(page)
+    assert "Choose a list" not in page

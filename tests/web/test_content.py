@@ -58,7 +58,7 @@ def address_of(one: Posted, page: str, lasts_s: float = 300) -> str:
         text = f"mail:{keep(one.app, MAIL % (b'utf-8', EVIL.encode()))}"
     else:
         with looking(one.app) as session:
-            text = f"campaign:{session.scalar(sa.select(Campaign.id))}:{session.scalar(sa.select(Subscriber.id))}"
+            text = f"campaign:{session.scalar(sa.select(Campaign.id))}:{session.scalar(sa.select(Subscriber.id))}:0"
     return f"/content/{page}/{one.house.tokens.sign_text('preview', text, int(time.time() + lasts_s))}"
 
 
@@ -112,7 +112,7 @@ WRONG: list[Callable[[Posted], str]] = [
     lambda one: address_of(one, "preview") + "%0A", lambda one: address_of(one, "view") + "%0A",
     lambda one: f"/content/test-mail/{one.house.tokens.sign_text('confirm', 'mail:1', int(time.time()) + 300)}",
     lambda one: f"/content/test-mail/{one.house.tokens.sign_text('preview', 'mail:99', int(time.time()) + 300)}",
-    lambda one: f"/content/preview/{one.house.tokens.sign_text('preview', 'campaign:99:1', int(time.time()) + 300)}",
+    lambda one: f"/content/preview/{one.house.tokens.sign_text('preview', 'campaign:99:1:0', int(time.time()) + 300)}",
     lambda one: f"/content/test-mail/{one.house.tokens.sign_text('preview', 'mail:x', int(time.time()) + 300)}",
     lambda _: "/content/test-mail/" + "." * 40, lambda _: "/content/", lambda _: "/content/../sign-in", lambda _: "/content/view/",
 ]

@@ -235,7 +235,7 @@ def test_while_it_goes_the_page_renews_its_panel_and_itself_when_it_has_ended(re
 @pytest.mark.parametrize("page", ["report", "clicks", "recipients", "recipients.csv"])
 def test_another_customers_report_and_that_of_a_draft_are_not_there(report: Report, eve: Customer, page: str) -> None:
     assert "example.org" not in eve.go(f"{report.url}/{page}", 404)
-    draft = eve.lands("/user/campaigns/new", {"name": "Mine"}).removesuffix("/edit")
+    draft = eve.lands("/user/campaigns/new", {"name": "Mine"}).removesuffix("/edit/recipients")
     eve.go(f"{draft}/{page}", 404)
 
 

@@ -44,7 +44,7 @@ def new() -> Response:
         return page_or_panel("weefive/campaigns/new.html", status=422 if request.method == "POST" else 200, form=form)
     campaign = writing.create(db.session(), actor.account_id() or 0, form.name.data, str(actor.reader_zone()))
     db.session.commit()
-    return redirect(url_for("editor.edit", campaign_id=campaign.id))
+    return redirect(url_for("editor.recipients", campaign_id=campaign.id))
 
 
 @room.get("/<int:campaign_id>")

@@ -1,4 +1,4 @@
-"""The editor of a campaign: write, see it as one subscriber, try it on yourself, and send it now or at a time."""
+"""The editor of a campaign, step by step: to whom, what, how; see it as one subscriber, try it on yourself, send it now or at a time."""
 
 from __future__ import annotations
 
@@ -10,34 +10,41 @@ from app import campaigning
 from app.campaigns.models import Campaign
 from app.db import db
 from app.web import actor
-from app.web.campaign_forms import SendForm, TestSendForm, form_of
-from app.web.editing import editor_context, preview_context, save_form, send_context
-from app.web.fragments import page_or_panel
+from app.web.campaign_forms import SendForm, TestSendForm
+from app.web.editing import preview_context, send_context, write_step
+from app.web.fragments import page_or_panel, wants_panel
 from app.web.house import house
-from app.web.numbers import asked_number
 from app.web.policy import ACCOUNT, Room, policy
 
 room = Room("editor", __name__, url_prefix="/user/campaigns")
+
+
+@room.route("/<int:campaign_id>/edit/recipients", methods=["GET", "POST"])
+@policy(ACCOUNT, "campaigns", campaign=Campaign)
+def recipients(campaign: Campaign) -> Response:
+    """Show and save to whom a campaign goes, and from whom."""
+    return write_step(campaign, "recipients")
 
 
 @room.route("/<int:campaign_id>/edit", methods=["GET", "POST"])
 @policy(ACCOUNT, "campaigns", campaign=Campaign)
 def edit(campaign: Campaign) -> Response:
     """Show and save what a campaign says."""
-    form = form_of(campaign)
-    status, notes = (200, {}) if request.method == "GET" else save_form(form, campaign)
-    if status == 200 and request.form.get("then") == "send":
-        return redirect(url_for("editor.send", campaign_id=campaign.id))
-    if status == 200 and request.method == "POST":
-        form = form_of(campaign, fresh=True)
-    return page_or_panel("weefive/campaigns/edit.html", status=status, **editor_context(campaign, form), **notes)
+    return write_step(campaign, "edit")
+
+
+@room.route("/<int:campaign_id>/edit/delivery", methods=["GET", "POST"])
+@policy(ACCOUNT, "campaigns", campaign=Campaign)
+def delivery(campaign: Campaign) -> Response:
+    """Show and save what is counted, and how a campaign goes."""
+    return write_step(campaign, "delivery")
 
 
 @room.get("/<int:campaign_id>/preview")
 @policy(ACCOUNT, "campaigns", campaign=Campaign)
 def preview(campaign: Campaign) -> Response:
     """Show the campaign as one subscriber gets it."""
-    return page_or_panel("weefive/campaigns/preview.html", **preview_context(campaign, asked_number("subscriber", 0)))
+    return page_or_panel("weefive/campaigns/preview.html", block="seen", **preview_context(campaign))
 
 
 @room.post("/<int:campaign_id>/test")
@@ -46,10 +53,13 @@ def test(campaign: Campaign) -> Response:
     """Send the campaign as it is saved to a few addresses; no report counts them."""
     form = TestSendForm()
     if not form.validate_on_submit():
-        return page_or_panel("weefive/campaigns/preview.html", status=422, **preview_context(campaign, 0, form))
+        return page_or_panel("weefive/campaigns/preview.html", block="test", status=422, **preview_context(campaign, form))
     campaigning.send_test(house(), db.session(), campaign, form.found, by=actor.actor_name())
     db.session.commit()
-    flash(ngettext("A test is on its way to %(num)d address.", "A test is on its way to %(num)d addresses.", len(form.found)), "ok")
+    said = ngettext("A test is on its way to %(num)d address.", "A test is on its way to %(num)d addresses.", len(form.found))
+    if wants_panel():
+        return page_or_panel("weefive/campaigns/preview.html", block="test", said=said, **preview_context(campaign, form))
+    flash(said, "ok")
     return redirect(url_for("editor.preview", campaign_id=campaign.id))
 
 

@@ -17,8 +17,10 @@ function remember(form) {
   if (!started.has(form)) started.set(form, contents(form));
 }
 
+/* What a person can have changed: not the token, not the revision, and not what only shows what the server made of the rest. */
 function contents(form) {
-  return JSON.stringify([...new FormData(form)].filter(([name]) => name !== "csrf_token").map(([name, value]) => [name, value instanceof File ? value.name : value]));
+  const shown = new Set([...form.querySelectorAll("[readonly][name]")].map((field) => field.name)).add("csrf_token").add("revision");
+  return JSON.stringify([...new FormData(form)].filter(([name]) => !shown.has(name)).map(([name, value]) => [name, value instanceof File ? value.name : value]));
 }
 
 function look(form) {
@@ -28,9 +30,15 @@ function look(form) {
     const line = row.querySelector("[data-in-force-line]");
     if (line) line.hidden = !changed;
   }
+  form.toggleAttribute("data-dirty", contents(form) !== started.get(form));
   const bar = form.querySelector("[data-save-bar]");
   if (bar) tell(form, bar);
 }
+
+/* A form that saves itself says when it goes (lm:sent) and when that was kept (lm:kept): what is typed meanwhile is a change again. */
+const sent = new WeakMap();
+document.addEventListener("lm:sent", (event) => sent.set(event.target, contents(event.target)));
+document.addEventListener("lm:kept", (event) => { started.set(event.target, sent.get(event.target)); look(event.target); });
 
 function changes(form) {
   const rows = form.querySelectorAll("[data-in-force]");
