@@ -200,7 +200,7 @@ def test_a_server_in_use_is_not_deleted_and_it_is_said_by_what(app: Flask, desk:
     with looking(app) as session:
         session.get_one(User, paul.user.id).delivery_server_id = two
         session.commit()
-    assert "used by 1 users, 0 groups and 0 running sendings" in words(desk.post(f"{two}/delete"))
+    assert "used by 1 user, 0 groups and 0 running sendings" in words(desk.post(f"{two}/delete"))
     assert "Two" in desk.servers()
     with looking(app) as session:
         session.get_one(User, paul.user.id).delivery_server_id = None

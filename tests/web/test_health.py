@@ -164,7 +164,7 @@ def test_what_waits_is_counted(app: Flask) -> None:
 def test_a_disk_that_runs_full_is_said(app: Flask, free: int, tone: str) -> None:
     with patch.object(health.shutil, "disk_usage", return_value=Usage(100 * 2**30, (100 - free) * 2**30, free * 2**30)):
         disk = parts(app)["Disk"]
-    assert (disk.tone, disk.fact) == (tone, f"{free}% free, {free} GiB")
+    assert (disk.tone, disk.fact) == (tone, f"{free} % free, {free} GiB")
 
 
 @pytest.mark.databases("mariadb")
