@@ -89,23 +89,48 @@ def test_people_are_imported_from_a_file(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_text("anna@example.org")).to_be_visible()
 
 
+def _write(page: Page) -> None:
+    """Go through the steps: one is wrong at first, and nothing that was typed is lost."""
+    page.get_by_label(re.compile("^Readers")).check()
+    for label, text in (("From name", "Mill"), ("From address", "mill@pond")):
+        page.get_by_label(label, exact=True).fill(text)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator("#row-from_email .lm-error")).to_be_visible()
+    expect(page.get_by_label("From name", exact=True)).to_have_value("Mill")
+    page.get_by_label("From address", exact=True).fill("mill@example.org")
+    page.get_by_role("button", name="Continue").click()
+
+    expect(page.get_by_label("HTML", exact=True)).to_be_visible()
+    expect(page.get_by_label("Plain text", exact=True)).to_be_visible()
+    for label, text in (("Subject", "Hello %Subscriber:FirstName%"),
+                        ("HTML", '<p>Hello <a href="https://example.org/">you</a> <a href="%Link:Unsubscribe%">leave</a></p>')):
+        page.get_by_label(label, exact=True).fill(text)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#saved")).to_contain_text("version 3")
+    expect(page.get_by_label("Plain text", exact=True)).to_have_value(re.compile("Hello you"))
+    page.get_by_role("button", name="Continue").click()
+
+    page.get_by_label("Count opens").uncheck()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("button", name="Send now")).to_be_visible()
+
+
 def test_a_campaign_is_written_looked_at_tested_and_sent(page: Page) -> None:
     page.get_by_role("link", name="Campaigns").click()
     page.get_by_role("link", name="New campaign").first.click()
     page.get_by_label("Name").fill("Spring")
     page.get_by_role("button", name="Write it").click()
-    page.get_by_label(re.compile("^Readers")).check()
-    for label, text in (("From name", "Mill"), ("From address", "mill@example.org"), ("Subject", "Hello %Subscriber:FirstName%"),
-                        ("HTML", '<p>Hello <a href="https://example.org/">you</a> <a href="%Link:Unsubscribe%">leave</a></p>')):
-        page.get_by_label(label, exact=True).fill(text)
-    page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("The preview and the next test show it.")).to_be_visible()
+    _write(page)
 
-    page.get_by_role("link", name="Preview and test").click()
-    page.get_by_role("link", name="bo@example.org").click()
-    expect(page.get_by_text('Hello Bo "the" Berg')).to_be_visible()
+    page.get_by_role("button", name="Send a test").click()
+    page.get_by_label("Preview as").select_option(label='Preview as Bo "the" Berg, bo@example.org')
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text('Hello Bo "the" Berg').first).to_be_visible()
+    page.get_by_role("link", name="No images").click()
     page.get_by_role("button", name="Send the test").click()
-    page.get_by_role("link", name="Send", exact=True).click()
+    expect(page.get_by_text("A test is on its way to 1 address.")).to_be_visible()
+    page.get_by_role("link", name="Back to the content").click()
+    page.get_by_role("link", name="Review").click()
     page.get_by_role("button", name="Send now").click()
     _see(page, "Sent in")
     expect(page.get_by_text("Accepted 2")).to_be_visible()

@@ -58,7 +58,7 @@ def _unsaid(text: str, data: list[str]) -> str:
     if rest in data:
         return ""
     # Inside a sentence a name is taken out, but no mere word: "first" may be a column of somebody's file, and is in many a sentence of ours.
-    for one in (one for one in data if not (one.isalpha() and one.islower())):
+    for one in (one for one in data if one in rest and not (one.isalpha() and one.islower())):
         rest = re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", " ", rest)
     return " ".join(rest.split()) if set(_LETTERS.findall(rest)) - set(data) else ""
 

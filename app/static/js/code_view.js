@@ -31,7 +31,10 @@ function theme({ EditorView }) {
     ".cm-panels": { backgroundColor: "var(--lm-sunken)", color: "var(--lm-text)", borderColor: "var(--lm-border)" },
     ".cm-textfield": { backgroundColor: "var(--lm-surface)", border: "1px solid var(--lm-control)", borderRadius: "6px", color: "var(--lm-text)" },
     ".cm-button": { backgroundImage: "none", backgroundColor: "var(--lm-surface)", border: "1px solid var(--lm-border-2)", borderRadius: "6px", color: "var(--lm-text)" },
-    ".cm-panel.cm-search [name=close]": { color: "var(--lm-text-2)" },
+    ".cm-panel.cm-search": { padding: "8px 36px 8px 12px" },
+    ".cm-panel.cm-search :is(input, button, label)": { fontSize: ".78125rem", lineHeight: "1.25rem" },
+    ".cm-panel.cm-search input[type=checkbox]": { marginInlineEnd: "4px", verticalAlign: "-2px" },
+    ".cm-panel.cm-search [name=close]": { color: "var(--lm-text-2)", fontSize: "1.125rem", padding: "4px 8px" },
   });
 }
 

@@ -41,6 +41,7 @@ function count() {
 const tabs = [...document.querySelectorAll('.lm-source [role="tab"]')];
 
 function show(part) {
+  document.querySelector(".lm-source").dataset.hasTabs = "";
   for (const tab of tabs) {
     const isShown = tab.id === `tab-${part}`;
     tab.setAttribute("aria-selected", String(isShown));

@@ -38,6 +38,7 @@ function save() {
 function kept() {
   forgetErrors();
   takeDerived();
+  for (const old of document.querySelectorAll("#notice .lm-alert-bad")) old.remove();
   form.dispatchEvent(new CustomEvent("lm:kept", { bubbles: true }));
   document.body.dispatchEvent(new CustomEvent("lm:saved"));
 }
