@@ -45,7 +45,7 @@ EVENTS = 60_000
 PAGES = {
     "dashboard": "/user/", "lists": "/user/lists/", "list": "/user/lists/{list}", "search": "/user/lists/{list}?q=p77",
     "subscriber": "/user/subscribers/{person}",
-    "campaigns": "/user/campaigns/", "editor": "/user/campaigns/{campaign}/edit", "report": "/user/campaigns/{campaign}/report",
+    "campaigns": "/user/campaigns/", "editor": "/user/campaigns/{draft}/edit", "report": "/user/campaigns/{campaign}/report",
     "recipients": "/user/campaigns/{campaign}/recipients?state=sent", "settings": "/admin/settings/email-delivery/"}
 
 
@@ -108,15 +108,14 @@ def _fill(house: House, people: int) -> Place:
         everybody = factory.make_list(session, user, "Everybody", factory.addresses(people))
         everybody.total_count = everybody.active_count = people
         campaign = factory.make_campaign(session, user, [everybody], html=HTML, plain=PLAIN)
-        for number in range(40):
-            factory.make_campaign(session, user, [everybody], name=f"Campaign {number}")
+        drafts = [factory.make_campaign(session, user, [everybody], name=f"Campaign {number}", html=HTML, plain=PLAIN) for number in range(40)]
         factory.make_server(session, port)
         root = Administrator(username="root", first_name="Root", email="root@example.com", is_super=True, password_hash=hash_password("mill pond heron"))
         session.add(root)
         session.commit()
         _send(house, session, campaign)
         _happen(session, people)
-        numbers = {"list": everybody.id, "campaign": campaign.id, "person": people // 2}
+        numbers = {"list": everybody.id, "campaign": campaign.id, "draft": drafts[0].id, "person": people // 2}
         return Place(numbers, _signed_in(house, user, "user"), _signed_in(house, root, "administrator"))
 
 
