@@ -94,7 +94,7 @@ def _of_the_house() -> Iterator[Happening]:
 Mistake = tuple[str, str, dict[str, str]]
 WHO = {"first_name": "", "last_name": "", "email": "no address", "username": "?", "password": "short", "group_id": "x", "delivery_server_id": "0",
        "time_zone": "Mars"}
-SERVER = {"name": "", "host": "a b", "port": "99999", "security": "none", "timeout_s": "x", "username": "u", "password": "p", "connections": "100",
+SERVER = {"name": "", "host": "a b", "port": "99999", "security": "none", "timeout_s": "999", "username": "u", "password": "p", "connections": "100",
           "per_second": "0"}
 
 
@@ -134,7 +134,7 @@ def _of_settings() -> Iterator[tuple[str, dict[str, str]]]:
     yield "plugin.google_analytics.source/", {"source": "x" * 200, "medium": "a\nb"}
     yield "plug-ins/google_analytics/disable", {"confirm": "x"}
     server = "delivery-servers/{server}"
-    yield from (("delivery-servers/new", SERVER), (server, SERVER | {"name": "Test mailbox"}))
+    yield from (("delivery-servers/new", SERVER), ("delivery-servers/new", SERVER | {"timeout_s": "x"}), (server, SERVER | {"name": "Test mailbox"}))
     yield f"{server}/domains", {"link_domain": "x", "open_domain": "x", "mfrom": "x@", "enforced_from": "x"}
     yield f"{server}/dkim", {"dkim_domain": "a.example", "dkim_selector": "", "key": "keep"}
     yield f"{server}/dkim", {"dkim_domain": "a.example", "dkim_selector": "L M", "key": "paste", "pasted": "x"}
