@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import context
+from sqlalchemy.engine import Connection
 
 from app.db import Base, db
 
@@ -16,12 +17,22 @@ def run() -> None:
     """Migrate over the house's own engine; SQLite's foreign keys rest meanwhile, because batch mode rebuilds tables."""
     with db.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-            connection.rollback()
+            # On the driver's own connection: within a transaction, which ours would open, SQLite ignores this pragma.
+            connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
         context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True, compare_type=True, include_object=ours)
         with context.begin_transaction():
             context.run_migrations()
         connection.commit()
+        if connection.dialect.name == "sqlite":
+            _check_foreign_keys(connection)
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    """See that nothing points into the void, and let foreign keys watch again: the connection goes back to the pool."""
+    broken = connection.connection.cursor().execute("PRAGMA foreign_key_check").fetchall()
+    connection.connection.cursor().execute("PRAGMA foreign_keys=ON")
+    if broken:
+        raise RuntimeError(f"the migration left {len(broken)} rows that refer to nothing, the first in {broken[0][0]}; restore the backup")
 
 
 run()

@@ -97,7 +97,19 @@ class SenderDomain(Owned, Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     domain: Mapped[str] = mapped_column(exact(253))
+    # pending (not proven yet) | enabled | disabled (by its user) | suspended (the proof is gone, or an administrator said so)
     state: Mapped[str] = mapped_column(sa.String(16), default="pending")
+    # What the TXT record has to hold.
+    proof: Mapped[str] = mapped_column(exact(64), default="")
+    why: Mapped[str] = mapped_column(sa.String(200), default="")
+    checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+    # When the proof was missed first, of those checks that missed it one after the other.
+    missed_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    dkim_selector: Mapped[str] = mapped_column(sa.String(63), default="")
+    dkim_kind: Mapped[str] = mapped_column(sa.String(8), default="")
+    dkim_key_sealed: Mapped[str] = mapped_column(sa.Text, default="")
+    # When the DKIM record was last seen in DNS and matched the key: only then mail is signed with it.
+    dkim_seen_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
 
 

@@ -64,6 +64,8 @@ class Subscriber(Owned, Base):
     bounce_state: Mapped[str] = mapped_column(sa.String(4), default="none")
     first_name: Mapped[str] = mapped_column(sa.String(100), default="")
     last_name: Mapped[str] = mapped_column(sa.String(100), default="")
+    # An IANA name; empty where it is not known.
+    time_zone: Mapped[str] = mapped_column(sa.String(64), default="")
     fields: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     source: Mapped[str] = mapped_column(sa.String(16), default="added")
     import_id: Mapped[int | None] = mapped_column()

@@ -46,6 +46,14 @@ class Campaign(Owned, Base):
     channel: Mapped[str] = mapped_column(sa.String(40), default="")
     send_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     time_zone: Mapped[str] = mapped_column(sa.String(64), default="UTC")
+    # Each recipient gets it when the clock on their own wall shows the hour that was typed.
+    in_recipients_zone: Mapped[bool] = mapped_column(default=False)
+    # A canary: so many first (or so many per cent), then so long a wait, then everybody else if few bounced or complained.
+    canary_mails: Mapped[int | None] = mapped_column()
+    canary_percent: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    canary_minutes: Mapped[int] = mapped_column(default=60)
+    # Why it waits for a person: "late" | "canary"; empty where it does not.
+    held_why: Mapped[str] = mapped_column(sa.String(16), default="")
     # Rises with each save: two editors cannot overwrite each other unseen.
     revision: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)

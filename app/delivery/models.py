@@ -57,6 +57,42 @@ class DeliveryServer(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
 
 
+class ServerChoice(Base):
+    """A delivery server that an owner's mail may go through: several share it by weight, one of weight 0 stands in for the others.
+
+    ``owner_kind``: campaign | user | group. An owner without a row asks the next one; in the end the default server takes the mail.
+    """
+
+    __tablename__ = "server_choices"
+
+    owner_kind: Mapped[str] = mapped_column(sa.String(8), primary_key=True)
+    owner_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    server_id: Mapped[int] = mapped_column(sa.ForeignKey("delivery_servers.id"), primary_key=True, index=True)
+    weight: Mapped[int] = mapped_column(sa.SmallInteger, default=1)
+
+
+class ServerHealth(Base):
+    """Whether a server takes mail, known to all workers: after failures it is left alone until ``open_until``, then asked once more."""
+
+    __tablename__ = "server_health"
+
+    server_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    failures: Mapped[int] = mapped_column(default=0)
+    failing_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    open_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    why: Mapped[str] = mapped_column(sa.String(300), default="")
+
+
+class MailProvider(Base):
+    """The pacing group behind a domain, by its MX records: looked up in the background, so that no freeze waits for DNS."""
+
+    __tablename__ = "mail_providers"
+
+    domain: Mapped[str] = mapped_column(exact(253), primary_key=True)
+    pacing_group: Mapped[str] = mapped_column(sa.String(64), default="")
+    looked_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+
+
 class ServerHour(Base):
     """How many mails a server was given in one hour (UTC): what limits are rebuilt from when Redis has lost them."""
 
@@ -75,12 +111,15 @@ class Sending(Owned, Base):
     """
 
     __tablename__ = "sendings"
-    __table_args__ = (sa.Index("ix_sendings_state_id", "state", "id"), sa.Index("ix_sendings_campaign_id", "campaign_id"))
+    __table_args__ = (sa.Index("ix_sendings_state_id", "state", "id"), sa.Index("ix_sendings_campaign_id", "campaign_id"),
+                      sa.UniqueConstraint("user_id", "kind", "stream"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     # campaign | test | transactional
     kind: Mapped[str] = mapped_column(sa.String(16))
     campaign_id: Mapped[int | None] = mapped_column(sa.ForeignKey("campaigns.id"))
+    # The name of a stream of transactional mail, one a day (UTC); NULL for everything else.
+    stream: Mapped[str | None] = mapped_column(exact(32))
     state: Mapped[str] = mapped_column(sa.String(12), default="freezing")
     epoch: Mapped[int] = mapped_column(default=1)
     delivery_server_id: Mapped[int | None] = mapped_column(sa.ForeignKey("delivery_servers.id"))
@@ -95,7 +134,12 @@ class Sending(Owned, Base):
     # Where the freeze goes on: the walk in hand (app.delivery.freeze) and the last subscriber taken from it.
     freeze_list: Mapped[int] = mapped_column(default=0)
     freeze_after: Mapped[int] = mapped_column(BigId, default=0)
+    # Recipients of kind "recipient"; seeds are counted by themselves, and nowhere else.
     total: Mapped[int] = mapped_column(default=0)
+    seeds: Mapped[int] = mapped_column(default=0)
+    # Batches of a later wave than this one wait: a canary's wave goes first. See app.delivery.canary.
+    open_wave: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    canary_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     opens: Mapped[int] = mapped_column(default=0)
     clicks: Mapped[int] = mapped_column(default=0)
     opened: Mapped[int] = mapped_column(default=0)
@@ -116,6 +160,8 @@ class Recipient(Base):
         sa.Index("ix_recipients_subscriber_id", "subscriber_id"),
         # NULL for all but the rows that wait or are tried again, so that the way of a first try costs this index nothing.
         sa.Index("ix_recipients_next_at", "sending_id", "next_at"),
+        # Empty for all who were simply sent to: the report of who was missed, and why, reads nobody else.
+        sa.Index("ix_recipients_reason", "sending_id", "reason", "position"),
     )
 
     sending_id: Mapped[int] = mapped_column(sa.ForeignKey("sendings.id"), primary_key=True, autoincrement=False)
@@ -158,6 +204,11 @@ class Batch(Base):
     first: Mapped[int] = mapped_column()
     last: Mapped[int] = mapped_column()
     pacing_group: Mapped[str] = mapped_column(sa.String(64), default="")
+    # 0 recipients, 1 seeds (app.delivery.ledger.KINDS): a batch holds one kind only.
+    kind: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    wave: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    # Not before this moment: recipients who are mailed at an hour of their own time zone.
+    not_before: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # waiting | claimed | done (every row was tried once; retries are claimed by row)
     state: Mapped[str] = mapped_column(sa.String(8), default="waiting")
     claim: Mapped[str | None] = mapped_column(exact(32))
@@ -236,6 +287,21 @@ class TrackingBatch(Base):
 
     name: Mapped[str] = mapped_column(exact(48), primary_key=True)
     at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+class TransactionalMail(Owned, Base):
+    """One mail that an application asked for: its content stands beside its ledger row. ``key`` makes a repeated request harmless."""
+
+    __tablename__ = "transactional_mails"
+    __table_args__ = (sa.UniqueConstraint("user_id", "key"),)
+
+    sending_id: Mapped[int] = mapped_column(sa.ForeignKey("sendings.id"), primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(exact(128))
+    # SHA-256 of the request: the same key with another request is refused.
+    request_hash: Mapped[str] = mapped_column(exact(64))
+    content: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow, index=True)
 
 
 class TestMail(Base):
