@@ -8,27 +8,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.campaigns.personalisation import Person, hashed_id, reader_of
+from app.delivery.columns import TOKENS, Columns, person
 from app.delivery.content import split_texts
-from app.delivery.people import person_of
 from app.delivery.road import Mail, Stop, Trip, travel
 from app.delivery.steps import ADDRESSING, WRITING
 from app.mail.dkim import DkimSigner
-from app.mail.headers import date_text
+from app.mail.headers import HeaderError, date_text
 from app.mail.message import CompiledMessage, compile_message
 from app.mail.mfrom import mfrom_address
-from app.mail.tokens import Purpose, TokenKeys
-
-# The place that a token stands in, and the token's purpose.
-_TOKENS: tuple[tuple[str, Purpose], ...] = (
-    ("@open", "open"), ("@click", "click"), ("@message_id", "message_id"), ("@mfrom", "mfrom"), ("@unsubscribe", "unsubscribe"),
-    ("@webview", "webview"))
+from app.mail.tokens import TokenKeys
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """One finished mail and its envelope."""
 
     position: int
@@ -56,23 +50,28 @@ class CompiledSending:
 
     def people(self, rows: Sequence[Any], plugged: Mapping[int, Mapping[str, str]]) -> Iterator[tuple[Any, Person]]:
         """Yield each row with its values: tokens, links, its list, and what plug-ins know (``plugged``, by position)."""
-        made = [self.tokens.make_many(purpose, self.trip.sending_id, [row.position for row in rows]) for _, purpose in _TOKENS]
-        names = [name for name, _ in _TOKENS]
+        positions, sending_id = [row.position for row in rows], self.trip.sending_id
+        made = [self.tokens.make_many(purpose, sending_id, positions) for purpose in TOKENS.values()]
         date, shows_hash = date_text(time.time()), self.shows_hash
         for row, *tokens in zip(rows, *made, strict=True):
-            more = dict(zip(names, tokens, strict=True))
-            more["@date"], more["@to"] = date, row.email
-            self._add_addresses(more, row, shows_hash)
-            yield row, person_of(row, more | dict(plugged.get(row.position, {})))
+            more = dict(zip(TOKENS, tokens, strict=True)) | {"@date": date, "@to": row.email}
+            hashed = hashed_id(self.trip.id_key, "subscriber", row.subscriber_id) if shows_hash else ""
+            yield row, person(self.trip, row, more, plugged.get(row.position, {}), hashed)
 
-    def _add_addresses(self, more: dict[str, str], row: Any, shows_hash: bool) -> None:
-        trip = self.trip
-        leave = trip.urls.unsubscribe(more["@unsubscribe"])
-        more["Link:Unsubscribe"] = leave
-        more["Link:WebBrowser"] = trip.urls.web_view(more["@webview"])
-        more["@list_unsubscribe"] = f"<mailto:u+{more['@unsubscribe']}@{self.addressed.mfrom_domain}?subject=unsubscribe>, <{leave}>"
-        more["Subscriber:HashedSubscriberID"] = hashed_id(trip.id_key, "subscriber", row.subscriber_id) if shows_hash else ""
-        more.update(trip.of_list(row.list_id))
+    def render_many(self, rows: Sequence[Any], plugged: Mapping[int, Mapping[str, str]]) -> Iterator[tuple[Any, Rendered | Exception]]:
+        """Yield each row with its mail, signed, as they are asked for; with the error where its values cannot be written."""
+        is_plain = not plugged and all(row.snapshot is None for row in rows)
+        columns = Columns(self.trip, self.tokens, rows, date_text(time.time()), lambda: self.people(rows, plugged), is_plain=is_plain)
+        values = list(zip(*(columns.of(name) for name in self.message.slots), strict=True)) or [()] * len(rows)
+        mfroms = [self.addressed.mfrom_fixed] * len(rows) if self.addressed.mfrom_fixed else [
+            mfrom_address(token, self.addressed.mfrom_domain) for token in columns.of("@mfrom")]
+        render, signer = self.message.render, self.signer
+        for row, of_row, mfrom in zip(rows, values, mfroms, strict=True):
+            try:
+                data = render(of_row)
+                yield row, Rendered(row.position, mfrom, row.email, data if signer is None else signer.sign(data, int(time.time())))
+            except (HeaderError, UnicodeError) as error:
+                yield row, error
 
     def render(self, row: Any, person: Person) -> Rendered:
         """Return one recipient's mail, signed; raise HeaderError or UnicodeError for values that cannot be written."""

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from app.campaigns.personalisation import Person
 from app.delivery.compile import CompiledSending, Rendered
 from app.delivery.doors import ChannelMissing, Doors
 from app.delivery.finish import Tell
@@ -29,7 +28,7 @@ from app.delivery.slots import HeldSlot, PolicyOf, recover, release_slot, take_s
 from app.delivery.slow import render_slowly
 from app.delivery.telling import tell_finished
 from app.delivery.transports.wire import WireMessage
-from app.mail.address import AddressError, parse_address
+from app.mail.address import AddressError, may_stand_in_envelope, parse_address
 from app.mail.headers import HeaderError
 from app.plugins.calls import has_slow_path
 
@@ -156,22 +155,22 @@ class Sender:
         deadline = of.began + BEGIN_WITHIN_S
         for variant, compiled in of.compiled.items():
             rows = [row for row in of.rows if of.now.variant(row.list_id) == variant]
-            for row, person in compiled.people(rows, of.plugged):
-                made = self._rendered(of, compiled, row, person, slowly=slowly)
-                if isinstance(made, Rendered):
-                    yield WireMessage(made.position, made.mfrom, made.rcpt_to, made.data, deadline)
+            made = self._slowly(of, compiled, rows) if slowly else compiled.render_many(rows, of.plugged)
+            for row, mail in made:
+                if isinstance(mail, Rendered) and may_stand_in_envelope(row.email):
+                    yield WireMessage(row.position, mail.mfrom, mail.rcpt_to, mail.data, deadline)
+                elif isinstance(mail, Stop):
+                    stopped.append(of.policy.after_stop(row.position, mail))
                 else:
-                    stopped.append(of.policy.after_stop(row.position, made) if isinstance(made, Stop) else made)
+                    stopped.append(Result(row.position, State.FAILED, "invalid", words=_why(row.email, mail)))
 
     @staticmethod
-    def _rendered(of: Slice, compiled: CompiledSending, row: Any, person: Person, *, slowly: bool) -> Rendered | Stop | Result:
-        try:
-            parse_address(row.email)
-            if slowly:
-                return render_slowly(compiled, of.now.enabled, sending_view(of.now.sending), row, person)
-            return compiled.render(row, person)
-        except (AddressError, HeaderError, UnicodeError) as error:
-            return Result(row.position, State.FAILED, "invalid", words=str(error))
+    def _slowly(of: Slice, compiled: CompiledSending, rows: list[Any]) -> Iterator[tuple[Any, Rendered | Stop | Exception]]:
+        for row, person in compiled.people(rows, of.plugged):
+            try:
+                yield row, render_slowly(compiled, of.now.enabled, sending_view(of.now.sending), row, person)
+            except (HeaderError, UnicodeError) as error:
+                yield row, error
 
     def _settle(self, of: Slice, results: list[Result]) -> None:
         if self._settling is not None:
@@ -184,3 +183,14 @@ class Sender:
         if self._sent_slices % EMPTY_EVERY == 0 and self._settling is not None:
             self._settling.result()
             self._slot.journal.truncate()
+
+
+def _why(email: str, made: object) -> str:
+    """Return why a mail could not be written: its own error, or its address's."""
+    if isinstance(made, Exception):
+        return str(made)
+    try:
+        parse_address(email)
+    except AddressError as error:
+        return str(error)
+    return ""

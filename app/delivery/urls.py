@@ -25,15 +25,19 @@ class MailUrls:
 
     def click(self, number: int) -> Pieces:
         """The tracked link of this number."""
-        return (f"{self._at(self.link_domain)}/t/c/", Slot("@click", "text"), f"/{number}")
+        return (f"{self._at(self.link_domain)}/t/c/", Slot("@click", "ready"), f"/{number}")
 
     def open(self) -> Pieces:
         """The pixel."""
-        return (f"{self._at(self.open_domain)}/t/o/", Slot("@open", "text"), ".gif")
+        return (f"{self._at(self.open_domain)}/t/o/", Slot("@open", "ready"), ".gif")
 
     def web_view(self, token: str) -> str:
         """The mail in a browser."""
         return f"{self._at(self.link_domain)}/t/v/{token}"
+
+    def leave(self) -> Pieces:
+        """The page that asks whether to unsubscribe."""
+        return (f"{self.base_url}/u/", Slot("@unsubscribe", "ready"))
 
     def unsubscribe(self, token: str) -> str:
         """The page that asks, and the address of the one-click request (RFC 8058): a GET shows, a POST acts."""

@@ -39,6 +39,17 @@ def parse_address(text: str, *, allow_utf8: bool = False) -> Address:
     return _parse_slowly(text, allow_utf8)
 
 
+def may_stand_in_envelope(text: str) -> bool:
+    """Whether ``parse_address`` takes the text, without making an address of it: for the way that every mail takes."""
+    if (plain := _PLAIN.match(text)) and len(text) <= LONGEST and plain.end(1) <= LONGEST_LOCAL and text[0] != "-" and "=?" not in text:
+        return True
+    try:
+        parse_address(text)
+    except AddressError:
+        return False
+    return True
+
+
 def _parse_slowly(text: str, allow_utf8: bool) -> Address:
     if _CONTROL.search(text):
         raise AddressError(words("An address holds no spaces and no line breaks. Type it as name@example.com."))

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal
 from urllib.parse import quote
 
@@ -18,7 +19,9 @@ from app.mail.headers import HeaderError, Ready, check_name, folded, mailbox, re
 from app.mail.places import PLACES, SOFT_BREAK, Place
 from app.mail.quoted import quoted, segment
 
-Kind = Literal["html", "text", "url", "header", "raw_header"]
+Kind = Literal["html", "text", "url", "header", "raw_header", "ready"]
+
+LONGEST_READY = 40
 
 _MEDIA_TYPE = re.compile(r'[\w.+-]+/[\w.+-]+(?:; ?[\w-]+=(?:[\w.+-]+|"[\w .+-]*"))*\Z', re.ASCII)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._ ()+-]{1,60}\Z")
@@ -26,7 +29,10 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9._ ()+-]{1,60}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for one person's value. ``kind`` decides how it is made safe there."""
+    """A place for one person's value. ``kind`` decides how it is made safe there.
+
+    "ready" is for what this house writes itself, the same for all in length and letters (a token, a date): nothing is looked at.
+    """
 
     name: str
     kind: Kind
@@ -69,22 +75,25 @@ _Part = Callable[[Values], str]
 class CompiledMessage:
     """A message that wants only its values. ``slots`` names them in the order that ``render`` takes them."""
 
-    def __init__(self, slots: tuple[str, ...], pieces: Sequence[str], headers: Sequence[tuple[int, _Part]],
-                 places: Sequence[tuple[int, int, Place]]) -> None:
+    def __init__(self, slots: tuple[str, ...], pieces: Sequence[str | int], headers: Sequence[_Part], places: Sequence[tuple[int, Place]]) -> None:
+        # Of pieces, a number stands for a value, a header or a place, counted through in this order.
         self.slots = slots
-        self._pieces, self._headers = list(pieces), tuple(headers)
+        self._headers = tuple(headers)
         # Bound methods and plain tuples: this is the one loop that every mail of every campaign goes through.
-        self._places = tuple((index, number, place.is_simple.match, place.slowly) for index, number, place in places)
+        self._places = tuple((number, place.is_simple.match, place.slowly) for number, place in places)
+        self._texts = tuple(piece for piece in pieces if isinstance(piece, str))
+        texts, first = iter(range(len(self._texts))), len(self._texts)
+        order = [next(texts) if isinstance(piece, str) else first + piece for piece in pieces]
+        # One call puts everything in its order; of a single index it would return no tuple.
+        self._in_order = itemgetter(*order) if len(order) > 1 else tuple
 
     def render(self, values: Values) -> bytes:
         """Return the whole message for one recipient; raise HeaderError for a value that no header can hold."""
-        pieces = self._pieces.copy()
-        for index, part in self._headers:
-            pieces[index] = part(values)
-        for index, number, is_simple, slowly in self._places:
+        made = [part(values) for part in self._headers]
+        for number, is_simple, slowly in self._places:
             text = values[number]
-            pieces[index] = text + SOFT_BREAK if is_simple(text) else slowly(text)
-        return "".join(pieces).encode("ascii")
+            made.append(text + SOFT_BREAK if is_simple(text) else slowly(text))
+        return "".join(self._in_order((*self._texts, *values, *made))).encode("ascii")
 
 
 class _Builder:
@@ -92,25 +101,44 @@ class _Builder:
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
-        self.pieces: list[str] = [""]
-        self.headers: list[tuple[int, _Part]] = []
-        self.places: list[tuple[int, int, Place]] = []
+        self.pieces: list[str | tuple[str, int]] = [""]
+        self.headers: list[_Part] = []
+        self.places: dict[tuple[int, str], tuple[int, Place]] = {}
 
     def number(self, slot: Slot) -> int:
         return self.numbers.setdefault(slot.name, len(self.numbers))
 
     def static(self, data: str) -> None:
-        self.pieces[-1] += data
+        last = self.pieces[-1]
+        if isinstance(last, str):
+            self.pieces[-1] = last + data
+        else:
+            self.pieces.append(data)
+
+    def ready(self, slot: Slot) -> None:
+        """A value goes in as it is."""
+        self.pieces.append(("value", self.number(slot)))
 
     def header(self, part: _Part) -> None:
-        self.headers.append((self._hole(), part))
+        self.pieces.append(("header", len(self.headers)))
+        self.headers.append(part)
 
     def place(self, slot: Slot) -> None:
-        self.places.append((self._hole(), self.number(slot), PLACES.get(slot.kind, PLACES["text"])))
+        """A place in a text; the same value in several places of a kind is made safe once."""
+        if slot.kind == "ready":
+            self.ready(slot)
+            self.static(SOFT_BREAK)
+            return
+        place = PLACES.get(slot.kind, PLACES["text"])
+        index, _ = self.places.setdefault((self.number(slot), slot.kind), (len(self.places), place))
+        self.pieces.append(("place", index))
 
-    def _hole(self) -> int:
-        self.pieces += ["", ""]
-        return len(self.pieces) - 2
+    def message(self) -> CompiledMessage:
+        """Return what has been built."""
+        begins = {"value": 0, "header": len(self.numbers), "place": len(self.numbers) + len(self.headers)}
+        pieces = [piece if isinstance(piece, str) else begins[piece[0]] + piece[1] for piece in self.pieces]
+        places = [(number, place) for (number, _kind), (_index, place) in self.places.items()]
+        return CompiledMessage(tuple(self.numbers), pieces, self.headers, places)
 
     def filler(self, pieces: Pieces) -> Callable[[Values], str]:
         """Return what joins the pieces with their values, as text."""
@@ -129,15 +157,31 @@ def compile_message(draft: Draft) -> CompiledMessage:
         _header(builder, check_name(name), value)
     builder.static("MIME-Version: 1.0\r\n")
     _tree(builder, draft)
-    return CompiledMessage(tuple(builder.numbers), builder.pieces, builder.headers, builder.places)
+    return builder.message()
 
 
 def _header(builder: _Builder, name: str, value: Pieces | Mailbox) -> None:
+    if isinstance(value, tuple) and any(isinstance(piece, Slot) for piece in value) and all(_is_ready(piece) for piece in value):
+        _ready_header(builder, name, value)
+        return
     part, pieces = _header_part(builder, name, value)
     if any(isinstance(piece, Slot) for piece in pieces):
         builder.header(part)
     else:
         builder.static(part(()))
+
+
+def _is_ready(piece: str | Slot) -> bool:
+    return isinstance(piece, str) or piece.kind == "ready"
+
+
+def _ready_header(builder: _Builder, name: str, value: Pieces) -> None:
+    """Write a header whose values are our own; it is checked once, with a stand-in as long as the longest of them."""
+    ready_line(name, "".join(piece if isinstance(piece, str) else "x" * LONGEST_READY for piece in value))
+    builder.static(f"{name}: ")
+    for piece in value:
+        builder.static(piece) if isinstance(piece, str) else builder.ready(piece)
+    builder.static("\r\n")
 
 
 def _header_part(builder: _Builder, name: str, value: Pieces | Mailbox) -> tuple[_Part, Pieces]:

@@ -12,12 +12,16 @@ import hmac
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Purpose = Literal["mfrom", "open", "click", "unsubscribe", "webview", "message_id", "confirm", "preview"]
 VERSION, MAC_BYTES, LENGTH = 1, 10, 31
 _ID = struct.Struct(">BII")
 _PADDING = "="
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+# Three letters at a time, by 15 bits: the standard library's base32 costs three times as much, and each mail has six tokens.
+_THREE = tuple(first + second + third for first in _LETTERS for second in _LETTERS for third in _LETTERS)
+_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +32,46 @@ class LedgerId:
     position: int
 
 
+def _begun(key: bytes) -> tuple[Any, Any]:
+    """Return the inner and the outer hash of an HMAC-SHA256, both fed with the key (at most 64 bytes)."""
+    padded = key.ljust(_BLOCK, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in padded)), hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+
+def _base32(raw: bytes) -> str:
+    """Return 19 bytes as the 31 letters of base32 (RFC 4648), lower case, without padding."""
+    bits, three = int.from_bytes(raw, "big") << 3, _THREE
+    return "".join((
+        three[bits >> 140], three[bits >> 125 & 32767], three[bits >> 110 & 32767], three[bits >> 95 & 32767], three[bits >> 80 & 32767],
+        three[bits >> 65 & 32767], three[bits >> 50 & 32767], three[bits >> 35 & 32767], three[bits >> 20 & 32767],
+        three[bits >> 5 & 32767], _LETTERS[bits & 31]))
+
+
 class TokenKeys:
     """Makes and reads tokens; one sub-key for each purpose, so that a tracking token unsubscribes nobody."""
 
     def __init__(self, master: bytes) -> None:
         self._keys = {purpose: hmac.digest(master, b"lettermill-token:" + purpose.encode(), "sha256") for purpose in get_args(Purpose)}
+        self._begun = {purpose: _begun(key) for purpose, key in self._keys.items()}
 
     def make(self, purpose: Purpose, sending_id: int, position: int) -> str:
         """Return the token of one recipient."""
         return self.make_many(purpose, sending_id, (position,))[0]
 
     def make_many(self, purpose: Purpose, sending_id: int, positions: Iterable[int]) -> list[str]:
-        """Return the tokens of many recipients of one sending."""
-        key, pack, digest, encode = self._keys[purpose], _ID.pack, hmac.digest, base64.b32encode
-        raws = (pack(VERSION, sending_id, position) for position in positions)
-        return [encode(raw + digest(key, raw, "sha256")[:MAC_BYTES]).decode().rstrip(_PADDING).lower() for raw in raws]
+        """Return the tokens of many recipients of one sending.
+
+        HMAC is done by its definition (RFC 2104) from copies of the two hashes that begin with the key: ``hmac.digest`` lets other
+        threads run at each call, and a sender that shares its process with the ledger's thread then waits for its turn, token by token.
+        """
+        inner, outer = self._begun[purpose]
+        pack, written = _ID.pack, []
+        for position in positions:
+            raw, first, second = pack(VERSION, sending_id, position), inner.copy(), outer.copy()
+            first.update(raw)
+            second.update(first.digest())
+            written.append(_base32(raw + second.digest()[:MAC_BYTES]))
+        return written
 
     def read(self, purpose: Purpose, token: str) -> LedgerId | None:
         """Return whom a token stands for; None for one that is forged, of another purpose, of another version, or not canonical."""

@@ -20,16 +20,17 @@ def _envelope(mail: Mail, trip: Trip) -> Headers:
     headers: Headers = (("From", Mailbox(name, (sender.from_email,))), ("To", (Slot("@to", "raw_header"),)))
     if sender.reply_to:
         headers += (("Reply-To", Mailbox((), (sender.reply_to,))),)
-    return (*headers, ("Subject", mail.subject), ("Date", (Slot("@date", "raw_header"),)),
-            ("Message-ID", ("<", Slot("@message_id", "raw_header"), f"@{trip.message_id_domain}>")))
+    return (*headers, ("Subject", mail.subject), ("Date", (Slot("@date", "ready"),)),
+            ("Message-ID", ("<", Slot("@message_id", "ready"), f"@{trip.message_id_domain}>")))
 
 
 def _mailing(trip: Trip) -> Headers:
     """The way out and the list, for mail that goes to many; a mail that somebody's own act caused has neither."""
     if trip.kind not in {"campaign", "test"}:
         return ()
-    headers: Headers = (("List-Unsubscribe", (Slot("@list_unsubscribe", "raw_header"),)),
-                        ("List-Unsubscribe-Post", ("List-Unsubscribe=One-Click",)))
+    token = Slot("@unsubscribe", "ready")
+    ways = ("<mailto:u+", token, f"@{trip.sender.mfrom_domain}?subject=unsubscribe>, <", *trip.urls.leave(), ">")
+    headers: Headers = (("List-Unsubscribe", ways), ("List-Unsubscribe-Post", ("List-Unsubscribe=One-Click",)))
     if trip.lists:
         headers += (("List-ID", (Slot("@list_id", "raw_header"),)),)
     return (*headers, ("Feedback-ID", (trip.feedback_id,)))
