@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from app.campaigns.personalisation import Person, hashed_id, reader_of
+from app.campaigns.personalisation import OF_LINKS, Person, hashed_id, reader_of
 from app.delivery.columns import TOKENS, Columns, person
 from app.delivery.content import split_texts
+from app.delivery.people import SLIM_NAMES
 from app.delivery.road import Mail, Stop, Trip, travel
 from app.delivery.steps import ADDRESSING, WRITING
 from app.mail.dkim import DkimSigner
@@ -47,6 +48,12 @@ class CompiledSending:
     def shows_hash(self) -> bool:
         """Whether the mail shows subscribers' hashed numbers, which cost more than a glance each."""
         return any(name.startswith("Subscriber:HashedSubscriberID") for name in self.message.slots)
+
+    @property
+    def is_slim(self) -> bool:
+        """Whether the mail shows nothing of a person but the name and the address."""
+        return all(name.startswith(("@", "List:")) or name.partition("|")[0] in SLIM_NAMES | OF_LINKS
+                   for name in self.message.slots)
 
     def people(self, rows: Sequence[Any], plugged: Mapping[int, Mapping[str, str]]) -> Iterator[tuple[Any, Person]]:
         """Yield each row with its values: tokens, links, its list, and what plug-ins know (``plugged``, by position)."""

@@ -31,6 +31,7 @@ NETWORK_FILE_SYSTEMS = frozenset({
     "fuse.s3fs", "fuse.sshfs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs"})
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS})
 _WORDS: dict[str, Word] = {"sent": "A", "deferred": "T", "failed": "F", "unstarted": "U"}
+_ACCEPTED = b' [250,"","","accepted"]'
 _LINE = re.compile(rb"([DATFU]) (\d{1,19}) (\d{1,19}) (\S+)(?: (\[.*\]))?", re.DOTALL)
 _SLOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -119,6 +120,7 @@ class SlotJournal:
         self.file = file
         self._process = os.getpid()
         self._sending, self._claimed = b" 0 ", b" -"
+        self._accepted = b""
         self._handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -143,15 +145,30 @@ class SlotJournal:
 
     def dot(self, position: int) -> None:
         """Note that the last bytes of this mail go out now; raise JournalFull, and then they must not."""
-        self._write(b"D%s%d%s\n" % (self._sending, position, self._claimed))
+        self._write(b"%sD%s%d%s\n" % (self._accepted, self._sending, position, self._claimed))
+        self._accepted = b""
 
     def reply(self, position: int, outcome: Outcome) -> None:
-        """Note the reply to this mail; raise JournalFull. A mail in doubt has none: its ``D`` stands."""
+        """Note the reply to this mail; raise JournalFull. A mail in doubt has none: its ``D`` stands.
+
+        An acceptance is written with the next dot, or by ``flush`` when the connection's news are read, microseconds later: always before
+        another mail's dot on the same connection, so that a kill between leaves one doubt for each connection, as ever.
+        """
+        if outcome.state == "sent":
+            self._accepted += b"A%s%d%s%s\n" % (self._sending, position, self._claimed, _ACCEPTED)
+            return
         if outcome.state == "in_doubt":
             return
         reply = outcome.reply
+        self.flush()
         said = orjson.dumps([reply.code, reply.enhanced, reply.text[:LONGEST_TEXT], outcome.fate.value])
         self._write(b"%s%s%d%s %s\n" % (_WORDS[outcome.state].encode(), self._sending, position, self._claimed, said))
+
+    def flush(self) -> None:
+        """Write the acceptances that wait; raise JournalFull."""
+        if self._accepted:
+            self._write(self._accepted)
+            self._accepted = b""
 
     def _write(self, line: bytes) -> None:
         try:
@@ -165,11 +182,12 @@ class SlotJournal:
             raise JournalFull("The disk of the journal is full. Nothing is sent until there is room.")
 
     def entries(self) -> dict[tuple[int, int], Entry]:
-        """Return the last word on every mail in the slot."""
-        return read_entries(self.file)
+        """Return the last word on every mail in the slot, with what waits to be written."""
+        return entries_of([*self.file.read_bytes().split(b"\n")[:-1], *self._accepted.splitlines()])
 
     def truncate(self) -> None:
         """Empty the slot: the database knows everything in it."""
+        self._accepted = b""
         os.ftruncate(self._handle, 0)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from secrets import token_hex
 
 import sqlalchemy as sa
@@ -68,9 +69,15 @@ class Moves:
     def write(self, connection: Connection) -> None:
         """Write what has been gathered, batch by batch in one order, so that two writers cannot wait for each other."""
         for batch_id in sorted(self._deltas):
-            changed = {name: BATCHES.c[name] + number for name, number in self._deltas[batch_id].items() if number}
+            changed = {name: number for name, number in sorted(self._deltas[batch_id].items()) if number}
             if changed:
-                connection.execute(sa.update(BATCHES).where(BATCHES.c.id == batch_id).values(changed))
+                connection.execute(_moving(tuple(changed)), {"batch": batch_id, **{f"by_{name}": number for name, number in changed.items()}})
+
+
+@cache
+def _moving(names: tuple[str, ...]) -> sa.Update:
+    return sa.update(BATCHES).where(BATCHES.c.id == sa.bindparam("batch")).values(
+        {name: BATCHES.c[name] + sa.bindparam(f"by_{name}") for name in names})
 
 
 def new_claim() -> str:

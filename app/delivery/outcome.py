@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -24,8 +25,7 @@ LONGEST_REPLY = 300
 _COUNTED_AS = {State.SENT: "sent", State.FAILED: "failed", State.SKIPPED: "skipped", State.IN_DOUBT: "in_doubt"}
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What became of one recipient.
 
     ``again_s``: seconds until the next try (of PENDING and IN_DOUBT). PENDING without it gives the row back as if it had not been
@@ -96,11 +96,18 @@ def _accept(connection: Connection, of: SliceId, positions: list[int]) -> int:
 
     The reason stays: who was in doubt before and was sent again may have two copies, and the ledger keeps saying so.
     """
+    return connection.execute(_accepting(), {
+        "sending": of.sending_id, "token": of.token, "first": positions[0], "last": positions[-1], "now": utcnow()}).rowcount
+
+
+@cache
+def _accepting() -> sa.Update:
     row = RECIPIENTS.c
-    done = connection.execute(
-        sa.update(RECIPIENTS).where(*_mine(of), row.position.between(positions[0], positions[-1]))
-        .values(state=State.SENT, code=250, enhanced=None, reply=None, settled_at=utcnow(), next_at=None, slot_id=None))
-    return done.rowcount
+    return (sa.update(RECIPIENTS)
+            .where(row.sending_id == sa.bindparam("sending"), row.claim == sa.bindparam("token"), row.state == State.INFLIGHT,
+                   row.position.between(sa.bindparam("first"), sa.bindparam("last")))
+            .values(state=State.SENT, code=250, enhanced=None, reply=None, settled_at=sa.bindparam("now", type_=row.settled_at.type),
+                    next_at=None, slot_id=None))
 
 
 def _settle_one(connection: Connection, of: SliceId, result: Result, batch_id: int, moves: Moves) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -19,24 +20,59 @@ SUBSCRIBERS: sa.Table = Subscriber.__table__  # type: ignore[assignment]
 _ROW = RECIPIENTS.c
 _OF_RECIPIENT = (_ROW.position, _ROW.email, _ROW.dedupe_key, _ROW.subscriber_id, _ROW.list_id, _ROW.attempts, _ROW.reason, _ROW.snapshot)
 _OF_SUBSCRIBER = tuple(SUBSCRIBERS.c[name] for name in ("first_name", "last_name", "fields", "subscribed_ip", "subscribed_at"))
+# What the mails of a first try need where they show nothing but names: each further column costs a row a microsecond and more.
+_SLIM = (_ROW.position, _ROW.email, sa.func.nullif(_ROW.dedupe_key, _ROW.email).label("other_key"), _ROW.subscriber_id, _ROW.list_id,
+         _ROW.snapshot, SUBSCRIBERS.c.first_name, SUBSCRIBERS.c.last_name)
+SLIM_NAMES = frozenset({"Subscriber:FirstName", "Subscriber:LastName", "Subscriber:EmailAddress"})
+
+
+class SlimRow(NamedTuple):
+    """A recipient of a first try, with no more than a name; the same names as a whole row has."""
+
+    position: int
+    email: str
+    dedupe_key: str
+    subscriber_id: int | None
+    list_id: int | None
+    snapshot: Any
+    first_name: str | None
+    last_name: str | None
+    attempts: int = 0
+    reason: str = ""
+    fields: Any = None
+    subscribed_ip: str | None = None
+    subscribed_at: Any = None
 
 
 def people_of(connection: Connection, sending_id: int, positions: Iterable[int]) -> Sequence[Any]:
     """Return the rows of these positions with their subscribers' values, in order."""
-    return connection.execute(_select(sending_id).where(_ROW.position.in_(list(positions)))).all()
+    return connection.execute(_asking("of"), {"sending": sending_id, "positions": list(positions)}).all()
 
 
-def next_people(connection: Connection, claim: Claim, after: int, limit: int) -> Sequence[Any]:
-    """Return the next rows of a claim that may be tried now, in order of position."""
-    query = _select(claim.sending_id).where(_ROW.state == State.PENDING, _ROW.position > after).limit(limit)
+def next_people(connection: Connection, claim: Claim, after: int, limit: int, *, is_slim: bool = False) -> Sequence[Any]:
+    """Return the next rows of a claim that may be tried now, in order of position; ``is_slim``: without what only some mails show."""
+    asked: dict[str, Any] = {"sending": claim.sending_id, "after": after, "most": limit}
     if claim.is_retry:
-        return connection.execute(query.where(_ROW.position.in_(claim.positions), _ROW.claim == claim.token)).all()
-    return connection.execute(query.where(_ROW.position.between(claim.first, claim.last), _ROW.next_at.is_(None))).all()
+        return connection.execute(_asking("again"), asked | {"positions": list(claim.positions), "token": claim.token}).all()
+    of_batch = asked | {"first": claim.first, "last": claim.last}
+    if not is_slim:
+        return connection.execute(_asking("first"), of_batch).all()
+    return [SlimRow(position, email, other or email, *rest)
+            for position, email, other, *rest in connection.execute(_asking("slim"), of_batch)]
 
 
-def _select(sending_id: int) -> sa.Select[Any]:
-    return (sa.select(*_OF_RECIPIENT, *_OF_SUBSCRIBER).outerjoin(SUBSCRIBERS, SUBSCRIBERS.c.id == _ROW.subscriber_id)
-            .where(_ROW.sending_id == sending_id).order_by(_ROW.position))
+@cache
+def _asking(which: str) -> sa.Select[Any]:
+    """The questions, each built once."""
+    query = (sa.select(*(_SLIM if which == "slim" else (*_OF_RECIPIENT, *_OF_SUBSCRIBER)))
+             .select_from(RECIPIENTS.outerjoin(SUBSCRIBERS, SUBSCRIBERS.c.id == _ROW.subscriber_id))
+             .where(_ROW.sending_id == sa.bindparam("sending")).order_by(_ROW.position))
+    if which == "of":
+        return query.where(_ROW.position.in_(sa.bindparam("positions", expanding=True)))
+    query = query.where(_ROW.state == State.PENDING, _ROW.position > sa.bindparam("after")).limit(sa.bindparam("most"))
+    if which == "again":
+        return query.where(_ROW.position.in_(sa.bindparam("positions", expanding=True)), _ROW.claim == sa.bindparam("token"))
+    return query.where(_ROW.position.between(sa.bindparam("first"), sa.bindparam("last")), _ROW.next_at.is_(None))
 
 
 def person_of(row: Any, more: Mapping[str, str]) -> Person:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -35,14 +36,18 @@ from app.delivery.trips import Circumstances, trip_of, verified_domains
 from app.delivery.verdict import Policy
 from app.delivery.volume import add_volume, volume_since
 from app.plugins.calling import PluginFailed
-from app.plugins.calls import RETRY_MINUTES, filter_recipients, has_batch_path, recipient_values
+from app.plugins.calls import RETRY_MINUTES, filter_recipients, has_batch_path, has_slow_path, recipient_values
 from app.plugins.manager import EnabledPlugins
 from app.plugins.views import Defer, SendingView, Skip
+from app.settings.store import Settings
 
 if TYPE_CHECKING:
     from app.house import House
 
 RENEW_EVERY_S = 60.0
+_WHOLE_SENDING = sa.select(SENDINGS).where(SENDINGS.c.id == sa.bindparam("sending"))
+_STATE_OF_SENDING = _WHOLE_SENDING.with_only_columns(*(SENDINGS.c[name] for name in (
+    "state", "epoch", "content_hash", "delivery_server_id", "channel", "in_doubt_policy")))
 
 
 @dataclass(slots=True)
@@ -85,6 +90,8 @@ class Slices:
         self._sending_id, self._slot_id = sending_id, slot_id
         self._holding: Holding | None = None
         self._compiled: dict[tuple[Any, ...], dict[int, CompiledSending]] = {}
+        self._settings: Settings | None = None
+        self._whole: Any = None
 
     # ------------------------------------------------------------------------------------------------ before
 
@@ -92,12 +99,10 @@ class Slices:
         """Return the next slice of at most ``size`` recipients, its intent committed."""
         while True:
             now = self.circumstances()
-            if now is None:
+            holding = None if now is None else self._hold()
+            if now is None or holding is None:
                 return Nothing()
-            holding = self._hold()
-            if holding is None:
-                return Nothing()
-            rows = self._rows(holding, size)
+            rows = self._rows(now, holding, size)
             grant = self._grant(now, len(rows))
             if rows and not grant.mails:
                 return Nothing(grant.wait_s)
@@ -105,9 +110,14 @@ class Slices:
             if made is not None:
                 return made
 
-    def _rows(self, holding: Holding, size: int) -> Sequence[Any]:
+    def _rows(self, now: Circumstances, holding: Holding, size: int) -> Sequence[Any]:
         with reading(), self._engine.connect() as connection:
-            return next_people(connection, holding.claim, holding.after, size)
+            return next_people(connection, holding.claim, holding.after, size, is_slim=self._is_slim(now))
+
+    def _is_slim(self, now: Circumstances) -> bool:
+        """Whether the mails, the same for all lists, are known to show no more of a person than a name, and no plug-in looks at anybody."""
+        compiled = self._compiled.get(now.key, {}).get(0)
+        return compiled is not None and compiled.is_slim and not (now.has_variants or has_batch_path(now.enabled) or has_slow_path(now.enabled))
 
     def _grant(self, now: Circumstances, wanted: int) -> Grant:
         """Take tokens for as many mails as there are; they are in hand before the intent is written."""
@@ -118,14 +128,23 @@ class Slices:
 
     def circumstances(self) -> Circumstances | None:
         """Read what the slice depends on: the sending, its server, the settings, the plug-ins. None where nothing may be sent."""
-        settings, enabled = self._house.settings.load(), self._house.plugins.snapshot(self._engine)
         with reading(), self._engine.connect() as connection:
-            sending = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == self._sending_id)).one_or_none()
+            self._settings = self._house.settings.load_on(connection, self._settings)
+            enabled = self._house.plugins.snapshot_on(connection)
+            sending = self._sending(connection)
             if sending is None or sending.state != "sending":
                 return None
             server = route(connection, sending.user_id, sending.delivery_server_id)
             verified = verified_domains(connection, sending.user_id)
-        return None if server is None else Circumstances(sending, server, settings, enabled, verified)
+        return None if server is None else Circumstances(sending, server, self._settings, enabled, verified)
+
+    def _sending(self, connection: Connection) -> Any:
+        """Read the sending; its content, which never changes under its hash, only once."""
+        row = connection.execute(_STATE_OF_SENDING, {"sending": self._sending_id}).one_or_none()
+        if row is None or self._whole is None or self._whole.content_hash != row.content_hash:
+            self._whole = connection.execute(_WHOLE_SENDING, {"sending": self._sending_id}).one_or_none()
+            return self._whole
+        return SimpleNamespace(**{**self._whole._mapping, **row._mapping})
 
     def _hold(self) -> Holding | None:
         if self._holding is None:

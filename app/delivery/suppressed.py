@@ -60,8 +60,10 @@ def look_up(connection: Connection, user_id: int, dedupe_keys: Iterable[str], *,
 
 
 def _read(connection: Connection, user_id: int, patterns: list[str]) -> Iterator[tuple[str, int]]:
-    table = SUPPRESSIONS.c
     for start in range(0, len(patterns), AT_ONCE):
-        rows = connection.execute(sa.select(table.pattern, table.list_id).where(
-            table.pattern.in_(patterns[start:start + AT_ONCE]), table.user_id.in_((EVERYBODY, user_id))))
+        rows = connection.execute(_LOOKING, {"patterns": patterns[start:start + AT_ONCE], "accounts": (EVERYBODY, user_id)})
         yield from ((row.pattern, row.list_id) for row in rows)
+
+
+_LOOKING = sa.select(SUPPRESSIONS.c.pattern, SUPPRESSIONS.c.list_id).where(
+    SUPPRESSIONS.c.pattern.in_(sa.bindparam("patterns", expanding=True)), SUPPRESSIONS.c.user_id.in_(sa.bindparam("accounts", expanding=True)))

@@ -46,7 +46,12 @@ class Circumstances:
 
     def variant(self, list_id: int | None) -> int:
         """Return which variant of the mail a recipient of this list gets: one for all, unless lists may name their own sender."""
-        return (list_id or 0) if self.server.list_sender_as_from or self.server.list_sender_as_mfrom else 0
+        return (list_id or 0) if self.has_variants else 0
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether lists may name their own sender, so that their mails differ."""
+        return bool(self.server.list_sender_as_from or self.server.list_sender_as_mfrom)
 
 
 def verified_domains(connection: Connection, user_id: int) -> frozenset[str]:

@@ -13,12 +13,16 @@ from app.delivery.models import ServerHour
 HOURS: sa.Table = ServerHour.__table__  # type: ignore[assignment]
 
 
+_ADDING = (sa.update(HOURS).where(HOURS.c.server_id == sa.bindparam("server"), HOURS.c.hour == sa.bindparam("at"))
+           .values(mails=HOURS.c.mails + sa.bindparam("more")))
+
+
 def add_volume(connection: Connection, server_id: int, mails: int) -> None:
     """Count mails that the server was given in this hour."""
     if not mails:
         return
-    where = (HOURS.c.server_id == server_id, HOURS.c.hour == utcnow().replace(minute=0, second=0, microsecond=0))
-    if not connection.execute(sa.update(HOURS).where(*where).values(mails=HOURS.c.mails + mails)).rowcount:
+    hour = utcnow().replace(minute=0, second=0, microsecond=0)
+    if not connection.execute(_ADDING, {"server": server_id, "at": hour, "more": mails}).rowcount:
         _first(connection, server_id, mails)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from redis import Redis
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from app.db import reading
 from app.plugins.calling import Unit
@@ -26,6 +26,9 @@ from app.plugins.timings import Timings
 
 if TYPE_CHECKING:
     from app.settings.store import SettingsStore
+
+
+_ENABLED = sa.select(STATES.c.name, STATES.c.failing).where(STATES.c.state == "enabled")
 
 
 class Plugins:
@@ -94,7 +97,11 @@ class Plugins:
     def snapshot(self, engine: Engine) -> EnabledPlugins:
         """Return the plug-ins that are enabled now: read once for each request, job or slice, and never kept longer."""
         with reading(), engine.connect() as connection:
-            rows = connection.execute(sa.select(STATES.c.name, STATES.c.failing).where(STATES.c.state == "enabled")).all()
+            return self.snapshot_on(connection)
+
+    def snapshot_on(self, connection: Connection) -> EnabledPlugins:
+        """Return the same, read on a connection that is open already."""
+        rows = connection.execute(_ENABLED).all()
         enabled = {row.name: self._installed[row.name] for row in rows if row.name in self._installed}
         return EnabledPlugins({name: one for name, one in enabled.items() if not one.is_broken},
                               self._unit({row.name: row.failing for row in rows}))

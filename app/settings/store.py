@@ -28,6 +28,9 @@ CHANGED = "changed"
 VALUES = table_of(SettingValue)
 
 
+_NEWEST = sa.select(sa.func.coalesce(sa.func.max(REVISIONS.c.id), 0))
+
+
 class Invalid(Exception):
     """Values that may not be stored; nothing was."""
 
@@ -89,6 +92,12 @@ class SettingsStore:
         with reading(), self._engine.connect() as connection:
             return self._load(connection, self._load_scope)
 
+    def load_on(self, connection: Connection, previous: Settings | None = None) -> Settings:
+        """Return the settings as they are now, read on an open connection; ``previous`` itself where nothing was saved since."""
+        if previous is not None and previous.revision == int(connection.scalar(_NEWEST) or 0):
+            return previous
+        return self._load(connection, self._load_scope)
+
     def _load(self, connection: Connection, load_scope: Any) -> Settings:
         number = sa.select(sa.func.coalesce(sa.func.max(REVISIONS.c.id), 0).label("revision")).subquery()
         query = sa.select(VALUES.c.section, VALUES.c.name, VALUES.c.value, number.c.revision).select_from(
@@ -103,7 +112,7 @@ class SettingsStore:
     def revision(self) -> int:
         """Return the number of the newest save: what this process would read now."""
         with reading(), self._engine.connect() as connection:
-            return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.max(REVISIONS.c.id), 0))) or 0)
+            return int(connection.scalar(_NEWEST) or 0)
 
     def locked(self, section_type: Any) -> dict[str, Lock]:
         """Return the settings of a section that the environment decides, by name."""

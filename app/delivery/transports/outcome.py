@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.mail.reply import Fate, Reply
 
 State = Literal["sent", "deferred", "failed", "in_doubt", "unstarted"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of the message at ``position``.
 
     ``unstarted``: nothing of it can have arrived, and no try is counted. ``deferred``: a try that may be repeated later.

@@ -110,10 +110,10 @@ class Channel(asyncio.BufferedProtocol):
         lines = (self._rest + data if self._rest else data).split(b"\n")
         self._rest = lines.pop()
         for line in lines:
-            self._lines.append(line.rstrip(b"\r"))
-            if line[3:4] == b"-" and len(self._lines) < MOST_LINES:
+            # Nearly every reply is one line; only the others are gathered.
+            whole = [line.rstrip(b"\r")] if line[3:4] != b"-" and not self._lines else self._gathered(line)
+            if not whole:
                 continue
-            whole, self._lines = self._lines, []
             if not is_reply(line) or len(whole) >= MOST_LINES:
                 self.abort("the server does not speak SMTP")
             if self.lost:
@@ -122,6 +122,14 @@ class Channel(asyncio.BufferedProtocol):
         if len(self._rest) > LONGEST_LINE:
             self.abort("the server sent a line without end")
         self.on_pause()
+
+    def _gathered(self, line: bytes) -> list[bytes]:
+        """Keep a line of a longer reply; return all of them with the last one, none before."""
+        self._lines.append(line.rstrip(b"\r"))
+        if line[3:4] == b"-" and len(self._lines) < MOST_LINES:
+            return []
+        whole, self._lines = self._lines, []
+        return whole
 
     def write(self, data: bytes) -> None:
         """Send. On a lost connection nothing happens: ``on_lost`` has said so, or will."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 
 from app.delivery.crash import crash_point
 from app.delivery.journal import JournalFull
@@ -20,9 +21,18 @@ from app.delivery.transports.smtp_task import Step, Task, Watch
 from app.delivery.transports.transport import NoJournal
 from app.mail.reply import Fate, Phase, Reply, classify, parse_reply
 
+# A mail of up to so many bytes goes out with its dot in one piece, the line in the journal before both: half the calls, and a kernel
+# takes that much at once. A longer one has its dot written when the kernel has taken the text.
+AT_ONCE = 32_768
 TOO_LATE = "Its time was up before its last byte could be sent."
 SIGN_IN_CODES = frozenset({530, 534, 535, 538})
 _NO_RUN = Run(iter(()), NoJournal(), lambda: None)
+
+
+@lru_cache(256)
+def _taken(line: bytes) -> Reply:
+    """Return the last line of a yes as a reply; many servers say the same words each time."""
+    return parse_reply([line])
 
 
 OnEnd = Callable[["SmtpSession", SessionFailed | None], None]
@@ -38,6 +48,9 @@ class SmtpSession:
         self._left = server.messages_per_connection or -1
         self._expected: deque[tuple[Phase | Step, Task | None]] = deque()
         self._writing: Task | None = None
+        # A mail whose dot is written and not taken by the kernel yet, and how many bytes stand behind the dot.
+        self._tail: Task | None = None
+        self._behind_dot = 0
         self._wants_reset = self._is_over = False
         self.completed = 0
         self._watch, self._unsent = Watch(self._on_time), 0
@@ -101,7 +114,15 @@ class SmtpSession:
             self._cut(f"the server said {str(parse_reply(lines))[:200]} unasked")
             return
         phase, task = self._expected.popleft()
-        code = int(lines[-1][:3])
+        said = lines[-1][:3]
+        # What nearly every reply is: yes to an envelope that went out whole, yes to a mail.
+        if said == b"250" and task is not None and self._is_pipelining and (phase is Phase.MAIL or phase is Phase.RCPT):
+            task.mail_taken = True
+            return
+        if said == b"250" and task is not None and phase is Phase.DOT:
+            self._accepted(task, lines[-1])
+            return
+        code = int(said)
         if isinstance(phase, Step):
             self._after_step(phase, task, code)
         elif task is not None:
@@ -179,18 +200,24 @@ class SmtpSession:
             self._drop(task, TOO_LATE)
             return
         task.body_begun = True
+        text = stuffed(task.message.data)
+        if len(text) <= AT_ONCE and not self._channel.is_closing:
+            self._write_dot(task, text)
+            return
         self._writing = task
-        self._channel.write(stuffed(task.message.data))
+        self._channel.write(text)
         # On a connection that broke meanwhile no dot goes out, and none must be noted: its end settles this message.
         if not self._channel.is_full and not self._channel.is_closing:
             self._write_dot(task)
 
     def _on_drained(self) -> None:
+        self._tail = None
         if self._writing is not None and not self._is_over:
             self._write_dot(self._writing)
             self._arm()
 
-    def _write_dot(self, task: Task) -> None:
+    def _write_dot(self, task: Task, text: bytes = b"") -> None:
+        """Write the line in the journal and the dot, behind a ``text`` that goes out with it in one piece, and the next envelope."""
         following = self._next() if self._is_pipelining else None
         problem = self._may_not_dot(task)
         if problem:
@@ -201,7 +228,10 @@ class SmtpSession:
         self._writing = None
         task.dotted = True
         self._expected.append((Phase.DOT, task))
-        self._channel.write(b".\r\n" + self._envelope(following) if following is not None else b".\r\n")
+        envelope = b"" if following is None else self._envelope(following)
+        self._channel.write(b"".join((text, b".\r\n", envelope)))
+        if self._channel.is_full:
+            self._tail, self._behind_dot = task, 0 if self._channel.is_encrypted else len(envelope)
         crash_point("after_dot")
 
     def _may_not_dot(self, task: Task) -> str:
@@ -222,6 +252,14 @@ class SmtpSession:
         self._run.put(unstarted(task.message.position, why))
         self._cut(why, None)
 
+    def _accepted(self, task: Task, line: bytes) -> None:
+        outcome = Outcome(task.message.position, "sent", Fate.ACCEPTED, _taken(line))
+        self.completed += 1
+        self._note(outcome)
+        self._run.put(outcome)
+        if not self._expected:
+            self._go_on()
+
     def _after_dot(self, task: Task, lines: list[bytes]) -> None:
         reply = parse_reply(lines)
         outcome = of_reply(task.message.position, reply, classify(reply, Phase.DOT))
@@ -240,9 +278,18 @@ class SmtpSession:
             self._run.stop(error)
         crash_point("after_reply")
 
+    def _flush(self) -> None:
+        try:
+            self._run.journal.flush()
+        except JournalFull as error:
+            self._run.stop(error)
+
     def _arm(self) -> None:
         """Give the server its time for what is expected now."""
-        if self._writing is not None:
+        self._flush()
+        if self._tail is not None:
+            self._watch.within(max(0.0, min(self._timeouts.dot, self._tail.seconds_left)) + 0.001)
+        elif self._writing is not None:
             self._unsent = self._channel.unsent
             self._watch.within(min(self._timeouts.body, max(0.0, self._writing.seconds_left) + 0.001))
         elif self._expected:
@@ -251,12 +298,24 @@ class SmtpSession:
             self._watch.rest()
 
     def _on_time(self) -> None:
+        if self._tail is not None and not self._tail.may_end and self._channel.unsent > self._behind_dot:
+            self._take_back(self._tail)
+            return
         if self._writing is not None and not self._writing.may_end:
             self._drop(self._writing, TOO_LATE)
         elif self._writing is not None and self._channel.unsent < self._unsent:
             self._arm()  # Slow, but the text moves.
         else:
             self._cut("the server did not answer in time", is_mute=True)
+
+    def _take_back(self, task: Task) -> None:
+        """The kernel has not taken the dot, and it must not go any more: the journal says so, and the connection is cut."""
+        outcome = unstarted(task.message.position, TOO_LATE)
+        self._tail = None
+        self._expected = deque(pair for pair in self._expected if pair[1] is not task)
+        self._note(outcome)
+        self._run.put(outcome)
+        self._cut(TOO_LATE)
 
     def quit(self) -> None:
         """End the session politely."""

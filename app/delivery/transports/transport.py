@@ -16,7 +16,10 @@ class Journal(Protocol):
         """Note that the last bytes of this message go out now; raise JournalFull where that cannot be written, and they must not go out."""
 
     def reply(self, position: int, outcome: Outcome) -> None:
-        """Note the reply to this message."""
+        """Note the reply to this message; an acceptance may wait for the next line, or for ``flush``."""
+
+    def flush(self) -> None:
+        """Write down what waits: nothing more comes for now. Raises JournalFull."""
 
 
 class Transport(Protocol):
@@ -40,4 +43,7 @@ class NoJournal:
         """Note nothing."""
 
     def reply(self, position: int, outcome: Outcome) -> None:
+        """Note nothing."""
+
+    def flush(self) -> None:
         """Note nothing."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class WireMessage:
+class WireMessage(NamedTuple):
     """One mail for one recipient, ready to be sent. ``deadline``: monotonic seconds after which it must not be begun, or None."""
 
     position: int

@@ -72,7 +72,7 @@ def test_a_later_claim_of_the_same_mail_is_told_from_the_first(slot: SlotJournal
 def test_any_reply_is_one_line_that_reads_back(text: str, enhanced: str, position: int) -> None:
     lines: list[bytes] = []
     slot = object.__new__(SlotJournal)
-    slot._process = os.getpid()
+    slot._process, slot._accepted = os.getpid(), b""
     slot._write = lines.append  # type: ignore[method-assign]
     slot.under(9, CLAIM)
     printable = text.encode("utf-8", "replace").decode()
@@ -167,13 +167,37 @@ def test_truncating_forgets_and_the_slot_goes_on(slot: SlotJournal) -> None:
     assert set(slot.entries()) == {(7, 2)}
 
 
-def test_each_line_is_one_write(slot: SlotJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_acceptance_is_written_with_the_next_dot_in_one_call(slot: SlotJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[bytes] = []
     write = os.write
     monkeypatch.setattr(journal.os, "write", lambda handle, line: calls.append(line) or write(handle, line))
     slot.dot(1)
     slot.reply(1, outcome(1))
-    assert calls == [f"D 7 1 {CLAIM}\n".encode(), f'A 7 1 {CLAIM} [250,"2.0.0","ok","accepted"]\n'.encode()]
+    slot.dot(2)
+    slot.reply(2, outcome(2))
+    slot.flush()
+    slot.flush()
+    accepted = '[250,"","","accepted"]'
+    assert calls == [f"D 7 1 {CLAIM}\n".encode(), f"A 7 1 {CLAIM} {accepted}\nD 7 2 {CLAIM}\n".encode(), f"A 7 2 {CLAIM} {accepted}\n".encode()]
+
+
+def test_an_acceptance_that_waits_is_known_and_survives_a_full_disk(slot: SlotJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+    slot.dot(1)
+    slot.reply(1, outcome(1))
+    assert slot.entries()[7, 1].word == "A"
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.os, "write", lambda _handle, _line: 0)
+        with pytest.raises(JournalFull):
+            slot.dot(2)
+    slot.flush()
+    assert {key: entry.word for key, entry in slot.entries().items()} == {(7, 1): "A"}
+
+
+def test_a_refusal_is_written_at_once_behind_what_waits(slot: SlotJournal, directory: JournalDirectory) -> None:
+    slot.dot(1)
+    slot.reply(1, outcome(1))
+    slot.reply(2, outcome(2, "failed"))
+    assert [line[:1] for line in directory.file("slot-1").read_bytes().splitlines()] == [b"D", b"A", b"F"]
 
 
 def test_the_folder_has_one_id_for_good(tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ class RecordingJournal:
     def reply(self, position: int, outcome: Outcome) -> None:
         self.lines.append(f"{outcome.state} {position}")
 
+    def flush(self) -> None:
+        """It writes at once."""
+
 
 @pytest.fixture
 def sink() -> Iterator[Sink]:
@@ -269,6 +272,21 @@ def test_no_dot_is_written_two_seconds_after_the_deadline(sink: Sink, open_trans
         outcomes = send(transport, [message], journal)
     assert states(outcomes) == ["unstarted"]
     assert journal.lines == []
+
+
+@pytest.mark.parametrize("ends", ["unstarted", "in_doubt"])
+def test_a_dot_that_the_kernel_has_not_taken_in_time_is_taken_back(sink: Sink, open_transport: Open, monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    sink.faults = Faults(reads_no_body=True)
+    monkeypatch.setattr("app.delivery.transports.smtp_session.AT_ONCE", 30_000_000)
+    monkeypatch.setattr("app.delivery.transports.smtp_task.Task.may_begin", True)
+    journal = RecordingJournal()
+    # Its dot may go until a moment from now; a server that closes before that may have taken everything, for all we know.
+    deadline = time.monotonic() - (1.7 if ends == "unstarted" else -60)
+    timeouts = Timeouts(command=1, dot=0.3)
+    outcomes = send(open_transport(timeouts=timeouts), [mail(0, data=b"x" * 20_000_000 + b"\r\n", deadline=deadline), mail(1)], journal)
+    assert states(outcomes)[0] == ends
+    assert journal.lines[:2] == (["D 0", "unstarted 0"] if ends == "unstarted" else ["D 0"])
+    assert not sink.taken
 
 
 def test_a_dot_that_comes_late_because_the_next_mail_was_slow_to_make_is_not_written(
