@@ -33,7 +33,9 @@ from app.db import Base, table_of, utcnow
 from app.delivery import lifecycle
 from app.delivery.models import Link, Recipient, Sending, SendingMinute, TrackingEvent
 from app.house import House
-from benches.delivery_rate import HTML, PLAIN, databases, smtp_sink
+from benches.parts.content import HTML, PLAIN
+from benches.parts.databases import databases
+from benches.parts.receivers import smtp_sink
 from launch.options import ROOT
 from launch.ports import free_port
 from tests.factories import sending as factory
@@ -103,13 +105,13 @@ def _get(connection: http.client.HTTPConnection, path: str, cookie: str) -> tupl
 
 
 def _fill(house: House, people: int) -> Place:
-    with factory.every_tenant(), factory.session_of(house) as session, smtp_sink() as port:
+    with factory.every_tenant(), factory.session_of(house) as session, smtp_sink() as sink:
         user = factory.make_user(session)
         everybody = factory.make_list(session, user, "Everybody", factory.addresses(people))
         everybody.total_count = everybody.active_count = people
         campaign = factory.make_campaign(session, user, [everybody], html=HTML, plain=PLAIN)
         drafts = [factory.make_campaign(session, user, [everybody], name=f"Campaign {number}", html=HTML, plain=PLAIN) for number in range(40)]
-        factory.make_server(session, port)
+        factory.make_server(session, sink.port)
         root = Administrator(username="root", first_name="Root", email="root@example.com", is_super=True, password_hash=hash_password("mill pond heron"))
         session.add(root)
         session.commit()

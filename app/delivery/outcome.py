@@ -58,17 +58,18 @@ class SliceId:
 
 def settle(connection: Connection, of: SliceId, results: Sequence[Result]) -> int:
     """Write the results; return how many rows moved. A result whose row is no longer in flight under the token changes nothing."""
-    places = _places(connection, of, results)
     moves, moved = Moves(), 0
-    for result in results:
-        if result.state is not State.SENT:
-            moved += _settle_one(connection, of, result, places[result.position], moves)
-    for batch_id, positions in _by_batch([result.position for result in results if result.state is State.SENT], places):
+    exceptions = [result for result in results if result.state is not State.SENT]
+    accepted = [result.position for result in results if result.state is State.SENT]
+    places = _places(connection, of, results) if exceptions or of.batch_id is None else {}
+    for result in exceptions:
+        moved += _settle_one(connection, of, result, places[result.position], moves)
+    for batch_id, positions in _by_batch(accepted, places) if of.batch_id is None else [(of.batch_id, sorted(accepted))] if accepted else []:
         rows = _accept(connection, of, positions)
         moves.add(batch_id, to="sent", off="waiting" if of.is_retry else "", rows=rows)
         moved += rows
     moves.write(connection)
-    _mark_bounced(connection, of, results)
+    _mark_bounced(connection, of, exceptions)
     return moved
 
 

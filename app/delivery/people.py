@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -23,6 +25,7 @@ _OF_SUBSCRIBER = tuple(SUBSCRIBERS.c[name] for name in ("first_name", "last_name
 # What the mails of a first try need where they show nothing but names: each further column costs a row a microsecond and more.
 _SLIM = (_ROW.position, _ROW.email, sa.func.nullif(_ROW.dedupe_key, _ROW.email).label("other_key"), _ROW.subscriber_id, _ROW.list_id,
          _ROW.snapshot, SUBSCRIBERS.c.first_name, SUBSCRIBERS.c.last_name)
+_SNAPSHOT = 5
 SLIM_NAMES = frozenset({"Subscriber:FirstName", "Subscriber:LastName", "Subscriber:EmailAddress"})
 
 
@@ -57,8 +60,24 @@ def next_people(connection: Connection, claim: Claim, after: int, limit: int, *,
     of_batch = asked | {"first": claim.first, "last": claim.last}
     if not is_slim:
         return connection.execute(_asking("first"), of_batch).all()
-    return [SlimRow(position, email, other or email, *rest)
-            for position, email, other, *rest in connection.execute(_asking("slim"), of_batch)]
+    rows = connection.execute(_asking("slim"), of_batch) if connection.dialect.name == "sqlite" else _in_one_piece(connection, of_batch)
+    return [SlimRow(position, email, other or email, *rest) for position, email, other, *rest in rows]
+
+
+def _in_one_piece(connection: Connection, asked: dict[str, Any]) -> list[list[Any]]:
+    """Return the slim rows as the database wrote them into one JSON text: the driver takes four times as long over as many rows."""
+    found = connection.scalar(_asking_for_one_piece(), asked)
+    rows: list[list[Any]] = sorted(orjson.loads(found), key=itemgetter(0)) if found else []
+    for row in rows:
+        if isinstance(row[_SNAPSHOT], str):  # MySQL writes a JSON column as what it is, MariaDB as the text that it keeps.
+            row[_SNAPSHOT] = orjson.loads(row[_SNAPSHOT])
+    return rows
+
+
+@cache
+def _asking_for_one_piece() -> sa.Select[Any]:
+    rows = _asking("slim").subquery()
+    return sa.select(sa.func.json_arrayagg(sa.func.json_array(*rows.c)))
 
 
 @cache

@@ -38,15 +38,6 @@ def _begun(key: bytes) -> tuple[Any, Any]:
     return hashlib.sha256(bytes(byte ^ 0x36 for byte in padded)), hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
 
-def _base32(raw: bytes) -> str:
-    """Return 19 bytes as the 31 letters of base32 (RFC 4648), lower case, without padding."""
-    bits, three = int.from_bytes(raw, "big") << 3, _THREE
-    return "".join((
-        three[bits >> 140], three[bits >> 125 & 32767], three[bits >> 110 & 32767], three[bits >> 95 & 32767], three[bits >> 80 & 32767],
-        three[bits >> 65 & 32767], three[bits >> 50 & 32767], three[bits >> 35 & 32767], three[bits >> 20 & 32767],
-        three[bits >> 5 & 32767], _LETTERS[bits & 31]))
-
-
 class TokenKeys:
     """Makes and reads tokens; one sub-key for each purpose, so that a tracking token unsubscribes nobody."""
 
@@ -65,12 +56,16 @@ class TokenKeys:
         threads run at each call, and a sender that shares its process with the ledger's thread then waits for its turn, token by token.
         """
         inner, outer = self._begun[purpose]
-        pack, written = _ID.pack, []
+        pack, number, join, three, written = _ID.pack, int.from_bytes, "".join, _THREE, []
         for position in positions:
             raw, first, second = pack(VERSION, sending_id, position), inner.copy(), outer.copy()
             first.update(raw)
             second.update(first.digest())
-            written.append(_base32(raw + second.digest()[:MAC_BYTES]))
+            bits = number(raw + second.digest()[:MAC_BYTES], "big") << 3
+            written.append(join((
+                three[bits >> 140], three[bits >> 125 & 32767], three[bits >> 110 & 32767], three[bits >> 95 & 32767],
+                three[bits >> 80 & 32767], three[bits >> 65 & 32767], three[bits >> 50 & 32767], three[bits >> 35 & 32767],
+                three[bits >> 20 & 32767], three[bits >> 5 & 32767], _LETTERS[bits & 31])))
         return written
 
     def read(self, purpose: Purpose, token: str) -> LedgerId | None:

@@ -58,14 +58,22 @@ def make_user(session: Session, name: str = "paul") -> User:
 
 def make_list(session: Session, user: User, name: str, addresses: list[str]) -> SubscriberList:
     """Add a list with these people on it."""
-    made = SubscriberList(user_id=user.id, public_id=token_hex(16), name=name, active_count=len(addresses), total_count=len(addresses))
+    made = SubscriberList(user_id=user.id, public_id=token_hex(16), name=name, active_count=0, total_count=0)
     session.add(made)
     session.flush()
+    add_people(session, made, addresses)
+    return made
+
+
+def add_people(session: Session, people: SubscriberList, addresses: list[str]) -> None:
+    """Put these people on a list."""
     if addresses:
         session.execute(sa.insert(Subscriber), [
-            {"user_id": user.id, "list_id": made.id, "email": address, "dedupe_key": address.lower(),
+            {"user_id": people.user_id, "list_id": people.id, "email": address, "dedupe_key": address.lower(),
              "first_name": address.partition("@")[0], "fields": {}} for address in addresses])
-    return made
+    people.active_count += len(addresses)
+    people.total_count += len(addresses)
+    session.flush()
 
 
 def make_campaign(session: Session, user: User, lists: list[SubscriberList], **values: object) -> Campaign:

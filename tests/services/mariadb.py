@@ -16,6 +16,10 @@ import pytest
 from tests.services.processes import binary, server
 
 
+# As it must run in earnest: the log is on the disk when a commit returns.
+DURABLE = ("--innodb-flush-method=fsync", "--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=1G")
+
+
 @dataclass(frozen=True, slots=True)
 class MariaDB:
     """A running server; ``url(name)`` is the address of one of its databases."""
@@ -47,8 +51,10 @@ class MariaDB:
 
 
 @contextmanager
-def running() -> Iterator[MariaDB]:
+def running(*options: str) -> Iterator[MariaDB]:
     """Run a server for the length of the block (about 1.5 s to make it). Its folder is short: a socket's path has 107 bytes.
+
+    ``options`` come last and win, such as ``DURABLE``.
 
     Its root has no password; the folder is readable by us alone, and with it the socket.
     """
@@ -63,6 +69,7 @@ def running() -> Iterator[MariaDB]:
         command = [
             binary("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={instance.socket}", "--skip-networking", f"--user={me}",
             "--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--max-connections=100",
+            *options,
         ]
         with server(command, instance.answers, Path(folder) / "log"):
             yield instance

@@ -17,7 +17,7 @@ def stamp_headers(mail: Mail, trip: Trip) -> Mail:
 def _envelope(mail: Mail, trip: Trip) -> Headers:
     sender = trip.sender
     name = parse(sender.from_name, kind="header", names=trip.names, constants=trip.constants)
-    headers: Headers = (("From", Mailbox(name, (sender.from_email,))), ("To", (Slot("@to", "raw_header"),)))
+    headers: Headers = (("From", Mailbox(name, (sender.from_email,))), ("To", (Slot("@to", "ready"),)))
     if sender.reply_to:
         headers += (("Reply-To", Mailbox((), (sender.reply_to,))),)
     return (*headers, ("Subject", mail.subject), ("Date", (Slot("@date", "ready"),)),
@@ -32,7 +32,7 @@ def _mailing(trip: Trip) -> Headers:
     ways = ("<mailto:u+", token, f"@{trip.sender.mfrom_domain}?subject=unsubscribe>, <", *trip.urls.leave(), ">")
     headers: Headers = (("List-Unsubscribe", ways), ("List-Unsubscribe-Post", ("List-Unsubscribe=One-Click",)))
     if trip.lists:
-        headers += (("List-ID", (Slot("@list_id", "raw_header"),)),)
+        headers += (("List-ID", (Slot("@list_id", "ready"),)),)
     return (*headers, ("Feedback-ID", (trip.feedback_id,)))
 
 

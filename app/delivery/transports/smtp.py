@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from app.delivery.journal import JournalFull
 from app.delivery.transports.outcome import Outcome
+from app.delivery.transports.smtp_carrier import Carrier
 from app.delivery.transports.smtp_opening import open_channel
 from app.delivery.transports.smtp_run import Run
 from app.delivery.transports.smtp_server import SessionFailed, SmtpServer, Timeouts
@@ -175,7 +176,7 @@ class SmtpTransport:
         if self._run is not None:
             self._run.fail(failure)
 
-    def _session_ended(self, session: SmtpSession, failure: SessionFailed | None) -> None:
+    def _session_ended(self, session: Carrier, failure: SessionFailed | None) -> None:
         """Hear from a session that it is over, and why."""
         if session in self._sessions:
             self._sessions.remove(session)

@@ -11,8 +11,6 @@ import ssl
 from collections.abc import Callable
 from typing import cast
 
-from app.mail.reply import is_reply
-
 LONGEST_LINE = 8_192
 MOST_LINES = 256
 _PIECE = 16_384
@@ -114,7 +112,7 @@ class Channel(asyncio.BufferedProtocol):
             whole = [line.rstrip(b"\r")] if line[3:4] != b"-" and not self._lines else self._gathered(line)
             if not whole:
                 continue
-            if not is_reply(line) or len(whole) >= MOST_LINES:
+            if len(line) < 3 or not line[:3].isdigit() or len(whole) >= MOST_LINES:
                 self.abort("the server does not speak SMTP")
             if self.lost:
                 return

@@ -277,7 +277,7 @@ def test_no_dot_is_written_two_seconds_after_the_deadline(sink: Sink, open_trans
 @pytest.mark.parametrize("ends", ["unstarted", "in_doubt"])
 def test_a_dot_that_the_kernel_has_not_taken_in_time_is_taken_back(sink: Sink, open_transport: Open, monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
     sink.faults = Faults(reads_no_body=True)
-    monkeypatch.setattr("app.delivery.transports.smtp_session.AT_ONCE", 30_000_000)
+    monkeypatch.setattr("app.delivery.transports.smtp_carrier.AT_ONCE", 30_000_000)
     monkeypatch.setattr("app.delivery.transports.smtp_task.Task.may_begin", True)
     journal = RecordingJournal()
     # Its dot may go until a moment from now; a server that closes before that may have taken everything, for all we know.

@@ -1,0 +1,1 @@
+"""What benchmarks are made of: receivers, senders, databases, and what is sent."""
