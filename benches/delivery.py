@@ -7,8 +7,6 @@ import contextlib
 import json
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,6 +31,7 @@ from app.house import House
 from benches.parts.content import HTML, PLAIN, SUBJECT
 from benches.parts.flask_mail_loop import flask_mail_loop
 from benches.parts.receivers import SmtpSink, cpu_of, rss_mib_of, smtp_sink, smtp_source
+from benches.parts.senders import run_senders
 from tests.factories import sending as factory
 from tests.services import mariadb
 
@@ -131,20 +130,8 @@ def building_us(at: Stage, sending_id: int) -> tuple[float, int]:
 
 def ours(at: Stage, sending_id: int, mails: int, processes: int, building: float) -> Run:
     """Send through so many sender processes, all at once."""
-    command = [sys.executable, "-m", "benches.parts.sender", at.url, str(at.data), str(sending_id)]
-    senders = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-    for sender in senders:
-        assert sender.stdout is not None
-        sender.stdout.readline()
-    sink, database, began = at.sink.cpu_s, _cpu(at.database_pid), time.monotonic()
-    for sender in senders:
-        assert sender.stdin is not None
-        sender.stdin.write("go\n")
-        sender.stdin.flush()
-    said = [json.loads(sender.stdout.readline()) for sender in senders if sender.stdout]
-    took = time.monotonic() - began
-    for sender in senders:
-        sender.wait()
+    sink, database = at.sink.cpu_s, _cpu(at.database_pid)
+    said, took = run_senders(at.url, at.data, sending_id, processes)
     _check(at, sending_id, mails)
     wire, ledger = (1e6 * sum(one[part] for one in said) / mails for part in ("wire_s", "ledger_s"))
     cpu = {"ledger": ledger, "build": building, "client": wire - building, "database": 1e6 * (_cpu(at.database_pid) - database) / mails,

@@ -10,11 +10,10 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from app.delivery.compile import CompiledSending, Rendered
 from app.delivery.doors import ChannelMissing, Doors
 from app.delivery.finish import Tell
 from app.delivery.journal import JournalDirectory, JournalFull
@@ -22,15 +21,11 @@ from app.delivery.ledger import State
 from app.delivery.outcome import Result
 from app.delivery.pace import Pace
 from app.delivery.policies import policy_of
-from app.delivery.road import Stop
-from app.delivery.slices import Nothing, Slice, Slices, sending_view
+from app.delivery.slices import Nothing, Slice, Slices
 from app.delivery.slots import HeldSlot, PolicyOf, recover, release_slot, take_slot
-from app.delivery.slow import render_slowly
+from app.delivery.stream import Stream
 from app.delivery.telling import tell_finished
-from app.delivery.transports.wire import WireMessage
-from app.mail.address import AddressError, may_stand_in_envelope, parse_address
-from app.mail.headers import HeaderError
-from app.plugins.calls import has_slow_path
+from app.delivery.transports.transport import Transport
 
 if TYPE_CHECKING:
     from app.house import House
@@ -38,10 +33,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JOB_S = 10.0
-BEGIN_WITHIN_S = 3.0
 LONGEST_WAIT_S = 1.0
-# The journal is emptied where every outcome in it is in the database: often enough to stay small, seldom enough to cost nothing.
+# A stream ends after so many slices, and the journal, all of whose outcomes are in the database then, is emptied.
 EMPTY_EVERY = 20
+# So many slices may wait for the ledger to write them down before the wire waits for it.
+MOST_UNSETTLED = 2
 
 
 def send(house: House, doors: Doors, sending_id: int, seconds: float = JOB_S) -> bool:
@@ -80,117 +76,120 @@ class Sender:
     """One job's run over one sending, in one slot."""
 
     def __init__(self, house: House, doors: Doors, slot: HeldSlot, ledger: ThreadPoolExecutor, sending_id: int) -> None:
-        self._house, self._doors, self._slot, self._ledger = house, doors, slot, ledger
+        self._doors, self._slot, self._ledger = doors, slot, ledger
         self._slices = Slices(house, sending_id, slot.id)
         self._pace = Pace()
-        self._settling: Future[None] | None = None
-        self._sent_slices = 0
+        self._until = 0.0
+        self._ahead: Future[Slice | Nothing] | None = None
+        self._settling: deque[Future[None]] = deque()
+        # Of the stream on the wire: its transport, how many slices it has had, and when the last of them was over.
+        self._transport: Transport | None = None
+        self._slices_streamed, self._over_at = 0, 0.0
 
     def run(self, until: float) -> bool:
         """Send slice after slice until ``until`` (monotonic seconds); return whether there may be more to do at once."""
-        found = self._waited(self._ask().result(), until)
+        self._until = until
+        found = self._waited(self._asked().result())
         while isinstance(found, Slice):
-            ahead = self._ask() if self._pace.may_overlap and time.monotonic() < until else None
-            goes_on = self._send(found)
-            if ahead is None and time.monotonic() < until and goes_on:
-                ahead = self._ask()
-            found = ahead.result() if ahead is not None else Nothing(0)
-            if not goes_on:
+            is_well = self._send(found)
+            found = self._next(may_ask=is_well)
+            if not is_well:
                 return self._stop_with(found)
-            found = self._waited(found, until)
+            found = self._waited(found)
         self._end()
         # Whoever has to wait longer than that leaves the worker to others; the sweep rings again.
         return found.wait_s is not None and found.wait_s <= LONGEST_WAIT_S
 
-    def _ask(self) -> Future[Slice | Nothing]:
+    def _asked(self) -> Future[Slice | Nothing]:
         return self._ledger.submit(self._slices.next, self._pace.size())
 
-    def _waited(self, found: Slice | Nothing, until: float) -> Slice | Nothing:
+    def _next(self, *, may_ask: bool) -> Slice | Nothing:
+        """Return what was asked for beside the wire, or ask now where there is time."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None and may_ask and time.monotonic() < self._until:
+            ahead = self._asked()
+        return Nothing(0) if ahead is None else ahead.result()
+
+    def _waited(self, found: Slice | Nothing) -> Slice | Nothing:
         """Wait for the throttle where that is soon; ask again meanwhile."""
-        while isinstance(found, Nothing) and found.wait_s and found.wait_s <= LONGEST_WAIT_S and time.monotonic() + found.wait_s < until:
+        while isinstance(found, Nothing) and found.wait_s and found.wait_s <= LONGEST_WAIT_S and time.monotonic() + found.wait_s < self._until:
             time.sleep(found.wait_s)
-            found = self._ask().result()
+            found = self._asked().result()
         return found
 
     def _stop_with(self, found: Slice | Nothing) -> bool:
         """The server is in trouble: what was already meant to go is given back untouched, and the sweep rings later."""
         if isinstance(found, Slice):
-            self._settle(found, [Result(row.position, State.PENDING) for row in found.rows])
+            self._give_back(found)
         self._end()
         return False
 
+    def _give_back(self, of: Slice) -> None:
+        self._settle(of, [Result(row.position, State.PENDING) for row in of.rows])
+
     def _end(self) -> None:
-        if self._settling is not None:
-            self._settling.result()
+        while self._settling:
+            self._settling.popleft().result()
         self._ledger.submit(self._slices.give_back).result()
 
     # ------------------------------------------------------------------------------------------------- the wire
 
     def _send(self, of: Slice) -> bool:
-        """Put a slice on the wire and hand its outcomes to the ledger; return False where the server takes nothing now."""
+        """Put a slice on the wire, and without a pause those that are ready behind it; return False where the server takes nothing now."""
         self._empty_journal()
-        try:
-            transport = self._doors.transport(of.now.server, of.now.sending.channel, of.now.enabled)
-        except ChannelMissing:
-            self._settle(of, [Result(row.position, State.PENDING) for row in of.rows])
+        self._transport = self._transport_of(of)
+        if self._transport is None:
+            self._give_back(of)
             return False
-        self._slot.journal.under(of.id.sending_id, of.id.token)
-        rows, is_well, began = {row.position: row for row in of.rows}, True, time.monotonic()
-        results: list[Result] = []
+        self._slices_streamed, self._over_at = 0, time.monotonic()
+        stream = Stream(self._begin, self._over, self._following)
         try:
-            for outcome in transport.deliver(self._messages(of, results), self._slot.journal):
-                results.append(of.policy.after_outcome(outcome, rows[outcome.position]))
-                is_well = is_well and not outcome.server_at_fault
+            for outcome in self._transport.deliver(stream.messages(of), self._slot.journal):
+                stream.heard(outcome)
         except JournalFull:
             # Every mail has its outcome by now; what may not go without its line in the journal waits in the ledger.
             log.exception("nothing is sent until the journal can be written", extra={"sending": of.id.sending_id})
-            is_well = False
-        self._pace.measured(sum(not result.gives_back for result in results), time.monotonic() - began)
+            return False
+        return stream.is_well
+
+    def _transport_of(self, of: Slice) -> Transport | None:
+        try:
+            return self._doors.transport(of.now.server, of.now.sending.channel, of.now.enabled)
+        except ChannelMissing:
+            return None
+
+    def _begin(self, of: Slice) -> None:
+        """A slice begins: its mails' lines carry its claim, and the one behind it is asked for."""
+        self._slices_streamed += 1
+        self._slot.journal.under(of.id.sending_id, of.id.token, [row.position for row in of.rows])
+        if self._pace.may_overlap and time.monotonic() < self._until:
+            self._ahead = self._asked()
+
+    def _following(self) -> Slice | None:
+        """Return the slice that was asked for, if it is there and goes the same way; the wire never waits for the ledger."""
+        if self._ahead is None or not self._ahead.done() or self._slices_streamed >= EMPTY_EVERY:
+            return None
+        found = self._ahead.result()
+        if not isinstance(found, Slice) or self._transport_of(found) is not self._transport:
+            return None
+        self._ahead = None
+        return found
+
+    def _over(self, of: Slice, results: list[Result]) -> None:
+        now = time.monotonic()
+        self._pace.measured(sum(not result.gives_back for result in results), now - self._over_at)
+        self._over_at = now
         self._settle(of, results)
-        return is_well
-
-    def _messages(self, of: Slice, stopped: list[Result]) -> Iterator[WireMessage]:
-        """Render one mail after the other, as the wire asks for them; a mail that is stopped or cannot be written is a result at once."""
-        slowly = has_slow_path(of.now.enabled)
-        deadline = of.began + BEGIN_WITHIN_S
-        for variant, compiled in of.compiled.items():
-            rows = [row for row in of.rows if of.now.variant(row.list_id) == variant]
-            made = self._slowly(of, compiled, rows) if slowly else compiled.render_many(rows, of.plugged)
-            for row, mail in made:
-                if isinstance(mail, Rendered) and may_stand_in_envelope(row.email):
-                    yield WireMessage(row.position, mail.mfrom, mail.rcpt_to, mail.data, deadline)
-                elif isinstance(mail, Stop):
-                    stopped.append(of.policy.after_stop(row.position, mail))
-                else:
-                    stopped.append(Result(row.position, State.FAILED, "invalid", words=_why(row.email, mail)))
-
-    @staticmethod
-    def _slowly(of: Slice, compiled: CompiledSending, rows: list[Any]) -> Iterator[tuple[Any, Rendered | Stop | Exception]]:
-        for row, person in compiled.people(rows, of.plugged):
-            try:
-                yield row, render_slowly(compiled, of.now.enabled, sending_view(of.now.sending), row, person)
-            except (HeaderError, UnicodeError) as error:
-                yield row, error
 
     def _settle(self, of: Slice, results: list[Result]) -> None:
-        if self._settling is not None:
-            self._settling.result()
+        """Hand the results to the ledger's thread; what went wrong there before is raised here."""
+        while self._settling and (self._settling[0].done() or len(self._settling) >= MOST_UNSETTLED):
+            self._settling.popleft().result()
         started = sum(not result.gives_back for result in results)
-        self._settling = self._ledger.submit(self._slices.settle, of, results, started)
+        self._settling.append(self._ledger.submit(self._slices.settle, of, results, started))
 
     def _empty_journal(self) -> None:
-        self._sent_slices += 1
-        if self._sent_slices % EMPTY_EVERY == 0 and self._settling is not None:
-            self._settling.result()
-            self._slot.journal.truncate()
-
-
-def _why(email: str, made: object) -> str:
-    """Return why a mail could not be written: its own error, or its address's."""
-    if isinstance(made, Exception):
-        return str(made)
-    try:
-        parse_address(email)
-    except AddressError as error:
-        return str(error)
-    return ""
+        """Between two streams nothing is under way: what the ledger has settled needs no journal."""
+        while self._settling:
+            self._settling.popleft().result()
+        self._slot.journal.truncate()

@@ -121,6 +121,7 @@ class SlotJournal:
         self._process = os.getpid()
         self._sending, self._claimed = b" 0 ", b" -"
         self._accepted = b""
+        self._claims: dict[int, bytes] = {}
         self._handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -135,17 +136,22 @@ class SlotJournal:
         if size and os.pread(self._handle, 1, size - 1) != b"\n":
             self._write(b"\n")
 
-    def under(self, sending_id: int, claim: str) -> None:
-        """Say whose mails come next: every line carries their sending and claim. Raises RuntimeError in a fork of the slot's process."""
+    def under(self, sending_id: int, claim: str, positions: Iterable[int] = ()) -> None:
+        """Say whose mails come next: their lines carry this sending and claim, and so do those of mails that nobody named.
+
+        Mails that were named before keep theirs until the slot is emptied: two slices may be on the wire. Raises RuntimeError in a fork
+        of the slot's process.
+        """
         if os.getpid() != self._process:
             raise RuntimeError("a slot is opened in the process that sends, not inherited by a fork")
         if not claim or any(mark.isspace() for mark in claim):
             raise ValueError(f"{claim!r} is no claim")
         self._sending, self._claimed = b" %d " % sending_id, b" %s" % claim.encode("ascii")
+        self._claims.update(dict.fromkeys(positions, self._claimed))
 
     def dot(self, position: int) -> None:
         """Note that the last bytes of this mail go out now; raise JournalFull, and then they must not."""
-        self._write(b"%sD%s%d%s\n" % (self._accepted, self._sending, position, self._claimed))
+        self._write(b"%sD%s%d%s\n" % (self._accepted, self._sending, position, self._claims.get(position, self._claimed)))
         self._accepted = b""
 
     def reply(self, position: int, outcome: Outcome) -> None:
@@ -155,14 +161,15 @@ class SlotJournal:
         another mail's dot on the same connection, so that a kill between leaves one doubt for each connection, as ever.
         """
         if outcome.state == "sent":
-            self._accepted += b"A%s%d%s%s\n" % (self._sending, position, self._claimed, _ACCEPTED)
+            self._accepted += b"A%s%d%s%s\n" % (self._sending, position, self._claims.get(position, self._claimed), _ACCEPTED)
             return
         if outcome.state == "in_doubt":
             return
         reply = outcome.reply
         self.flush()
         said = orjson.dumps([reply.code, reply.enhanced, reply.text[:LONGEST_TEXT], outcome.fate.value])
-        self._write(b"%s%s%d%s %s\n" % (_WORDS[outcome.state].encode(), self._sending, position, self._claimed, said))
+        claimed = self._claims.get(position, self._claimed)
+        self._write(b"%s%s%d%s %s\n" % (_WORDS[outcome.state].encode(), self._sending, position, claimed, said))
 
     def flush(self) -> None:
         """Write the acceptances that wait; raise JournalFull."""
@@ -188,6 +195,7 @@ class SlotJournal:
     def truncate(self) -> None:
         """Empty the slot: the database knows everything in it."""
         self._accepted = b""
+        self._claims.clear()
         os.ftruncate(self._handle, 0)
 
     def close(self) -> None:

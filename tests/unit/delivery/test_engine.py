@@ -18,6 +18,7 @@ from app.delivery.ledger import State
 from app.delivery.models import DeliveryServer, Recipient, ServerHour
 from app.delivery.policies import policy_of
 from app.delivery.reconcile import reconcile, settle_by_evidence
+from app.delivery.transports.smtp import SmtpTransport
 from tests.services.sink import Sink
 from tests.unit.delivery.conftest import Stage
 
@@ -294,3 +295,33 @@ def test_while_the_journal_cannot_be_written_nothing_goes_and_nothing_is_lost(st
 
     assert sink.copies() == {f"p{number}@example.org": 1 for number in range(1, 21)}
     assert campaign.counts(sending).sent == 20
+
+
+def test_the_next_slice_is_on_the_wire_before_the_last_replies_to_this_one(stage: Make, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink.faults.dot_delay_s = 0.05
+    streams = []
+    deliver = SmtpTransport.deliver
+    monkeypatch.setattr(SmtpTransport, "deliver", lambda *arguments: streams.append(1) or deliver(*arguments))
+    campaign = stage(60)
+    sending = campaign.frozen()
+    campaign.send(sending)
+    # The first slice has twenty: three or more of them went out, in fewer streams than slices.
+    assert campaign.counts(sending).sent == 60
+    assert len(streams) < 3
+
+
+@both
+def test_two_slices_on_the_wire_at_once_are_told_apart_in_the_journal(stage: Make, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[bytes] = []
+    write = SlotJournal._write
+    monkeypatch.setattr(SlotJournal, "_write", lambda slot, line: lines.append(line) or write(slot, line))
+    sink.faults.dot_delay_s = 0.05
+    campaign = stage(60)
+    sending = campaign.frozen()
+    campaign.send(sending)
+    dots = [line.split() for line in b"".join(lines).splitlines() if line.startswith(b"D")]
+    claims = {int(position): claim.decode() for _, _, position, claim in dots}
+    rows = campaign.session.execute(sa.select(Recipient.position, Recipient.claim).where(Recipient.sending_id == sending.id)).all()
+    campaign.session.commit()
+    assert claims == {row.position: row.claim for row in rows}
+    assert len(set(claims.values())) >= 2
