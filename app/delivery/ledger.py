@@ -23,6 +23,9 @@ BATCHES: sa.Table = Batch.__table__  # type: ignore[assignment]
 
 KINDS = {"recipient": 0, "seed": 1}
 COUNTED = ("sent", "failed", "skipped", "in_doubt", "waiting")
+# The reason of a row that may have arrived, kept for good: there is never a third copy. TWICE: the second copy was in doubt as well.
+IN_DOUBT, TWICE = "in_doubt", "in_doubt_twice"
+DOUBTED = (IN_DOUBT, TWICE)
 
 
 class State(IntEnum):

@@ -128,7 +128,8 @@ def _of_settings() -> Iterator[tuple[str, dict[str, str]]]:
     yield from (("email-addresses/", {"sender_name": "a\nb", "sender_email": ""}), ("email-addresses/", {"sender_email": "x y@z"}))
     yield "email-delivery/", {"x_mailer": "x" * 300, "default_channel": "pigeon", "preheader_template": "no tag"}
     yield "email-delivery/", {"default_channel": "smtp", "preheader_template": "<script>%PreHeader%</script>"}
-    good = {"session_hours": "12", "retry_minutes": "5", "retry_hours": "72", "in_doubt_policy": "retry", "in_doubt_wait_minutes": "15"}
+    good = {"session_hours": "12", "retry_minutes": "5", "retry_hours": "72", "in_doubt_policy": "retry", "in_doubt_wait_minutes": "15",
+            "transactional_in_doubt_policy": "retry", "transactional_in_doubt_wait_minutes": "0"}
     yield "system/", good | {"base_url": "x", "content_url": "ftp://x/", "session_hours": "0", "retry_hours": "x", "in_doubt_policy": "x"}
     yield "system/", good | {"base_url": "https://a.example", "content_url": "https://a.example", "retry_minutes": "soon"}
     yield "plugin.google_analytics.source/", {"source": "x" * 200, "medium": "a\nb"}
