@@ -89,6 +89,14 @@ def counts_of(connection: Connection, sending_id: int) -> Counts:
     return Counts(total, *(int(number) for number in row))
 
 
+def move_counts(connection: Connection, sending_id: int, positions: Iterable[int], *, to: str, off: str) -> None:
+    """Count rows that moved, one for each position, out of ``off`` and into ``to``, in the batches that they are of."""
+    moves = Moves()
+    for batch_id in batches_of(connection, sending_id, positions).values():
+        moves.add(batch_id, to=to, off=off)
+    moves.write(connection)
+
+
 def batches_of(connection: Connection, sending_id: int, positions: Iterable[int]) -> Mapping[int, int]:
     """Return the batch of each position."""
     wanted = sorted(positions)

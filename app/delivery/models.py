@@ -131,7 +131,8 @@ class Sending(Owned, Base):
     content: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     content_hash: Mapped[str] = mapped_column(exact(64), default="")
     list_ids: Mapped[list[int]] = mapped_column(sa.JSON, default=list)
-    # Where the freeze goes on: the walk in hand (app.delivery.freeze) and the last subscriber taken from it.
+    # Where the freeze goes on: the walk in hand (app.delivery.freeze) and the last subscriber taken from it. Below zero: where
+    # "retry exactly these" goes on (app.delivery.put_back), and the last position that it put back.
     freeze_list: Mapped[int] = mapped_column(default=0)
     freeze_after: Mapped[int] = mapped_column(BigId, default=0)
     # Recipients of kind "recipient"; seeds are counted by themselves, and nowhere else.

@@ -17,7 +17,7 @@ from app.delivery.again import write_again
 from app.delivery.claim import let_batch_go
 from app.delivery.clock import db_now
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
-from app.delivery.ledger import BATCHES, DOUBTED, RECIPIENTS, SENDINGS, Moves, State, batches_of
+from app.delivery.ledger import BATCHES, DOUBTED, RECIPIENTS, SENDINGS, State, move_counts
 from app.delivery.models import TrackingEvent
 from app.delivery.outcome import SliceId, settle
 from app.delivery.verdict import Policy
@@ -98,7 +98,7 @@ def _retry_doubts(connection: Connection, sending_id: int) -> bool:
     # The reason stays: a row that was in doubt is known as such, and gets no third copy.
     connection.execute(sa.update(RECIPIENTS).where(row.sending_id == sending_id, row.position.in_(positions), row.state == State.IN_DOUBT)
                        .values(state=State.PENDING, next_at=db_now(connection), settled_at=None, slot_id=None))
-    _count(connection, sending_id, [one for one in positions if one not in evident], to="waiting", off="in_doubt")
+    move_counts(connection, sending_id, [one for one in positions if one not in evident], to="waiting", off="in_doubt")
     return len(positions) == AT_ONCE
 
 
@@ -131,12 +131,5 @@ def _settle_as_sent(connection: Connection, sending_id: int, one: Any) -> int:
         sa.update(RECIPIENTS).where(row.sending_id == sending_id, row.position == one.position, row.state == one.state)
         .values(state=State.SENT, next_at=None, claim=None, slot_id=None, settled_at=utcnow()))
     if done.rowcount:
-        _count(connection, sending_id, [one.position], to="sent", off=OPEN_TO_EVIDENCE[State(one.state)])
+        move_counts(connection, sending_id, [one.position], to="sent", off=OPEN_TO_EVIDENCE[State(one.state)])
     return done.rowcount
-
-
-def _count(connection: Connection, sending_id: int, positions: list[int], *, to: str, off: str) -> None:
-    moves = Moves()
-    for batch_id in batches_of(connection, sending_id, positions).values():
-        moves.add(batch_id, to=to, off=off)
-    moves.write(connection)

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.accounts.models import LoginSession
-from app.db import utcnow
+from app.db import table_of, utcnow
 from app.delivery import notices
 from app.delivery.ledger import State
 from app.delivery.models import Recipient, Sending, TrackingEvent
@@ -217,7 +217,7 @@ def _one_in_doubt(office: Office) -> Mailed:
     office.sink.faults.lose_reply = {ANNA: 1}
     mailed = office.mailed()
     office.sink.taken.clear()
-    office.change(sa.update(Sending).where(Sending.id == mailed.sending_id).values(kind="transactional"))
+    office.change(sa.update(table_of(Sending)).values(kind="transactional"))
     mailed.go_out()
     assert office.row(mailed).state == State.IN_DOUBT
     return mailed
