@@ -81,7 +81,8 @@ def put_back(sending: int) -> None:
     db.session.rollback()
     house, until = _house(), time.monotonic() + JOB_S
     house.jobs.ring(SEND, sending=sending)
-    while put_back_chunk(house.engine, sending):
+    tell = tell_finished(house.plugins.snapshot(house.engine))
+    while put_back_chunk(house.engine, sending, tell):
         if time.monotonic() > until:
             house.jobs.ring(PUT_BACK, sending=sending)
             return

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from app.db import reading
 from app.delivery.again import write_again
 from app.delivery.clock import db_now
-from app.delivery.finish import is_put_back, reopen
+from app.delivery.finish import Tell, finish_if_settled, is_put_back, reopen, tell_nobody
 from app.delivery.freeze import WALKS
 from app.delivery.ledger import RECIPIENTS, SENDINGS, State, move_counts
 
@@ -43,15 +43,15 @@ def begin(connection: Connection, sending_id: int, reasons: Collection[str]) -> 
     return True
 
 
-def put_back_chunk(engine: Engine, sending_id: int) -> bool:
+def put_back_chunk(engine: Engine, sending_id: int, tell: Tell = tell_nobody) -> bool:
     """Put the next people back; return whether there may be more."""
     try:
-        return write_again(engine, lambda connection: _chunk(connection, sending_id))
+        return write_again(engine, lambda connection: _chunk(connection, sending_id, tell))
     except Overtaken:
         return True
 
 
-def _chunk(connection: Connection, sending_id: int) -> bool:
+def _chunk(connection: Connection, sending_id: int, tell: Tell) -> bool:
     sending = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == sending_id)).one()
     if not is_put_back(sending) or sending.state not in OPEN:
         return False
@@ -60,7 +60,10 @@ def _chunk(connection: Connection, sending_id: int) -> bool:
     found = put_back(connection, sending_id, (row.reason == reason, row.position > sending.freeze_after))
     place = {"freeze_after": found[-1]} if len(found) == AT_ONCE else _next_reason(sending, reason)
     _move_place(connection, sending, place)
-    return "freeze_list" not in place or place["freeze_list"] < 0
+    if place.get("freeze_list", -1) < 0:
+        return True
+    finish_if_settled(connection, sending_id, tell)
+    return False
 
 
 def _next_reason(sending: Any, reason: str) -> dict[str, int]:

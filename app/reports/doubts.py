@@ -72,12 +72,12 @@ class Doubt:
 
 
 def doubts(connection: Connection, before: Place | None, sending_id: int | None = None, *, parked: bool = False, limit: int = PAGE,
-           looks: int = MOST_LOOKS) -> tuple[
+           looks: int = 0) -> tuple[
         list[Doubt], Place | None]:
     """Return the next mails in doubt, and where to go on; a place may be returned with an empty page: older sendings were not looked at."""
     found: list[Any] = []
     place = before
-    for _ in range(looks):
+    for _ in range(looks or MOST_LOOKS):
         sendings = [sending_id] if sending_id is not None else _sendings(connection, place)
         found += connection.execute(_query(sendings, place, limit + 1 - len(found), parked=parked)).all() if sendings else []
         if len(found) > limit:

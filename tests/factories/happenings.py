@@ -50,6 +50,24 @@ def _of_campaigns() -> Iterator[Happening]:
     for state, shown in (("freezing", "sending"), ("paused", "paused"), ("finished", "finished"), ("cancelled", "cancelled")):
         yield (f"a sending that is {state}", [f"UPDATE sendings SET state = '{state}', finished_at = '2026-01-01 10:00:00'",
                                               f"UPDATE campaigns SET state = '{shown}' WHERE id = {{sent}}"], [f"{sent}/report", f"{sent}/preview"])
+    doubted = "UPDATE recipients SET state = 5, reason = '{reason}', attempts = 2, next_at = {next}, reply = '{said}'"
+    for reason, moment, said, run in (("in_doubt", "NULL", "", "sending"), ("in_doubt", "settled_at", "gone", "sending"),
+                                      ("in_doubt_twice", "NULL", "", "sending"), ("in_doubt", "NULL", "", "cancelled")):
+        yield (f"mails in doubt, {reason} {moment} {run}",
+               [doubted.format(reason=reason, next=moment, said=said), f"UPDATE sendings SET state = '{run}', kind = 'campaign'"],
+               [f"{sent}/in-doubt", f"{sent}/missed", f"{sent}/missed/again?reason=blocked", "!/admin/", "!/admin/system/"])
+    for reason in ("expired", "blocked", "ours", "bounced_soft", "bounced_hard", "invalid", "in_doubt"):
+        yield (f"people who failed, {reason}", [f"UPDATE recipients SET state = 3, reason = '{reason}', reply = ''"],
+               [f"{sent}/missed", f"{sent}/missed/people?state=failed&reason={reason}", f"{sent}/missed/again?reason={reason}",
+                f"{sent}/missed/again?position=0"])
+    for reason in ("suppressed", "unsubscribed", "hard_bounced", "deleted", "cancelled", "plugin"):
+        yield f"people left out, {reason}", [f"UPDATE recipients SET state = 4, reason = '{reason}', reply = ''"], [f"{sent}/missed"]
+    yield ("people who wait", ["UPDATE recipients SET state = 0, reason = 'deferred', next_at = settled_at", "UPDATE batches SET waiting = 3, sent = 0, failed = 0"],
+           [f"{sent}/missed", f"{sent}/missed/people?state=waiting&reason="])
+    yield ("people who are being put back", ["UPDATE sendings SET freeze_list = -1"], [f"{sent}/missed", f"{sent}/missed/again?reason=blocked"])
+    for state in ("paused", "finished"):
+        yield (f"a retry of a campaign that is {state}", ["UPDATE recipients SET state = 3, reason = 'blocked'", f"UPDATE sendings SET state = '{state}'"],
+               [f"{sent}/missed/again?reason=blocked"])
     for state, reason in (("0", ""), ("1", ""), ("3", "expired"), ("4", "suppressed"), ("4", "unsubscribed"), ("4", "plugin"), ("5", ""), ("3", "blocked")):
         yield (f"recipients of state {state} {reason}", [f"UPDATE recipients SET state = {state}, reason = '{reason}', reply = ''"],
                [f"{sent}/recipients", f"{sent}/report"])
