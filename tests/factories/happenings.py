@@ -62,7 +62,8 @@ def _of_campaigns() -> Iterator[Happening]:
                 f"{sent}/missed/again?position=0"])
     for reason in ("suppressed", "unsubscribed", "hard_bounced", "deleted", "cancelled", "plugin"):
         yield f"people left out, {reason}", [f"UPDATE recipients SET state = 4, reason = '{reason}', reply = ''"], [f"{sent}/missed"]
-    yield ("people who wait", ["UPDATE recipients SET state = 0, reason = 'deferred', next_at = settled_at", "UPDATE batches SET waiting = 3, sent = 0, failed = 0"],
+    yield ("people who wait", ["UPDATE recipients SET state = 0, reason = 'deferred', next_at = settled_at",
+                               "UPDATE batches SET waiting = 3, sent = 0, failed = 0"],
            [f"{sent}/missed", f"{sent}/missed/people?state=waiting&reason="])
     yield ("people who are being put back", ["UPDATE sendings SET freeze_list = -1"], [f"{sent}/missed", f"{sent}/missed/again?reason=blocked"])
     for state in ("paused", "finished"):

@@ -127,7 +127,7 @@ def test_two_that_put_back_at_once_put_back_once(stage: Make, sink: Sink) -> Non
     campaign.session.commit()
     assert put_back_chunk(campaign.house.engine, sending.id)
     with pytest.raises(put_back.Overtaken), writing(campaign.house.engine) as connection:
-        put_back._move_place(connection, stale, {"freeze_after": 9})  # noqa: SLF001 - what the slower of the two comes to
+        put_back._move_place(connection, stale, {"freeze_after": 9})
     walk(campaign, sending)
     assert campaign.counts(sending).waiting == 2
 
