@@ -8,21 +8,23 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
 from app.campaigns.findings import Finding, findings_of
 from app.campaigns.models import Campaign
 from app.db import utcnow
-from app.delivery import lifecycle
+from app.delivery import lifecycle, put_back
+from app.delivery.again import write_again
 from app.delivery.lifecycle import TestRecipient
 from app.delivery.models import Sending
 from app.delivery.notices import queue_notice
 from app.house import House
-from app.jobs import FREEZE, SEND, SEND_TEST
+from app.jobs import FREEZE, PUT_BACK, SEND, SEND_TEST
 from app.plugins.calls import campaign_problems
 from app.plugins.views import CampaignView
-from app.settings.audit import record
+from app.settings.audit import record, record_on
 from app.words import words
 
 A_MONTH = timedelta(days=30)
@@ -152,6 +154,31 @@ def cancel(house: House, session: Session, campaign: Campaign, *, by: str) -> bo
     _note(session, by, "campaign.cancelled", campaign)
     house.jobs.after_commit(session, SEND, sending=run.id)
     return True
+
+
+def retry_missed(house: House, session: Session, campaign: Campaign, reasons: list[str], positions: list[int], *, by: str, address: str) -> int | None:
+    """Try people again who missed it: these, or all of these reasons; return how many of the former, None where nothing can be done.
+
+    In a transaction of its own: the session's is committed first.
+    """
+    run, is_off = lifecycle.running(session, campaign), bool(_switched_off(session, campaign))
+    session.commit()
+    if run is None or is_off:
+        return None
+    done = write_again(house.engine, lambda connection: _put_back(connection, campaign, run.id, reasons, positions, by, address))
+    if done is not None:
+        house.jobs.ring(SEND if positions else PUT_BACK, sending=run.id)
+    return done
+
+
+def _put_back(connection: Connection, campaign: Campaign, sending_id: int, reasons: list[str], positions: list[int], by: str, address: str) -> int | None:
+    if positions:
+        done = put_back.put_back_people(connection, sending_id, positions) or None
+    else:
+        done = 0 if put_back.begin(connection, sending_id, reasons) else None
+    if done is not None:
+        record_on(connection, by, address, "campaign.missed_retried", campaign.name, {"campaign": campaign.id, "reasons": reasons, "people": positions})
+    return done
 
 
 def send_test(house: House, session: Session, campaign: Campaign, addresses: list[str], *, by: str) -> None:

@@ -11,12 +11,13 @@ from app.delivery import engine, notices
 from app.delivery.doors import Doors
 from app.delivery.freeze import freeze_chunk
 from app.delivery.prepare import prepare
+from app.delivery.put_back import put_back_chunk
 from app.delivery.telling import tell_finished
 from app.delivery.trips import base_url
 from app.delivery.urls import base_host
 from app.delivery.winding_down import is_cancelled, wind_down
 from app.house import House
-from app.jobs import FREEZE, SEND, SEND_NOTICES, SEND_TEST
+from app.jobs import FREEZE, PUT_BACK, SEND, SEND_NOTICES, SEND_TEST
 from app.plugins.calling import PluginFailed
 from workers.runtime import application, performs
 
@@ -72,6 +73,20 @@ def send(sending: int) -> None:
         wind_down(house.engine, sending)
     elif engine.send(house, _doors(), sending, JOB_S):
         house.jobs.ring(SEND, sending=sending)
+
+
+@performs(PUT_BACK)
+def put_back(sending: int) -> None:
+    """Put people who missed a sending back to be tried again, for ten seconds; ring for the sender beside it."""
+    db.session.rollback()
+    house, until = _house(), time.monotonic() + JOB_S
+    house.jobs.ring(SEND, sending=sending)
+    tell = tell_finished(house.plugins.snapshot(house.engine))
+    while put_back_chunk(house.engine, sending, tell):
+        if time.monotonic() > until:
+            house.jobs.ring(PUT_BACK, sending=sending)
+            return
+    house.jobs.ring(SEND, sending=sending)
 
 
 @performs(SEND_TEST)

@@ -15,11 +15,12 @@ from app.delivery import notices
 from app.delivery.due import due_campaigns, due_sendings, freezing_sendings
 from app.delivery.journal import JournalDirectory
 from app.delivery.policies import policy_of
+from app.delivery.put_back import under_way
 from app.delivery.reconcile import reconcile
 from app.delivery.slots import recover_orphans
 from app.delivery.telling import tell_finished
 from app.house import House
-from app.jobs import FREEZE, RUN_IMPORT, SEND, SEND_NOTICES, SEND_TEST
+from app.jobs import FREEZE, PUT_BACK, RUN_IMPORT, SEND, SEND_NOTICES, SEND_TEST
 from workers import plugins
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,9 @@ def start_due_campaigns(house: House) -> None:
 
 
 def ring_for_sendings(house: House) -> None:
-    """Ring for every sending that is not frozen, or that has somebody to send to."""
+    """Ring for every sending that is not frozen, whose people are put back, or that has somebody to send to."""
+    for sending_id in under_way(house.engine):
+        house.jobs.ring(PUT_BACK, sending=sending_id)
     for due in freezing_sendings(house.engine):
         house.jobs.ring(SEND_TEST if due.kind == "test" else FREEZE, sending=due.sending_id)
     for due in due_sendings(house.engine):

@@ -19,6 +19,7 @@ ROOMS = (
     "admin.accounts",
     "admin.test_mailbox",
     "admin.system",
+    "admin.in_doubt",
     "user.dashboard",
     "user.go",
     "user.account",
@@ -30,6 +31,7 @@ ROOMS = (
     "user.campaigns",
     "user.editor",
     "user.reports",
+    "user.missed",
     "public.unsubscribe",
     "api.v1.settings",
 )

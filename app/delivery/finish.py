@@ -28,7 +28,7 @@ def finish_if_settled(connection: Connection, sending_id: int, tell: Tell = tell
     The sending's row is locked first: of two senders that settle the last rows at the same moment, the second sees what the first wrote.
     """
     sending = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == sending_id).with_for_update()).one_or_none()
-    if sending is None or sending.state not in {"sending", "paused"} or has_open_rows(connection, sending_id):
+    if sending is None or sending.state not in {"sending", "paused"} or is_put_back(sending) or has_open_rows(connection, sending_id):
         return sending is not None and sending.state == "finished"
     now = utcnow()
     connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == sending_id)
@@ -36,6 +36,25 @@ def finish_if_settled(connection: Connection, sending_id: int, tell: Tell = tell
     if sending.kind == "campaign" and sending.campaign_id is not None:
         _finish_campaign(connection, sending, tell)
     return True
+
+
+def is_put_back(sending: Any) -> bool:
+    """Whether people who missed it are being put back to be tried again (app.delivery.put_back): it is not over before all of them are."""
+    return bool(sending.freeze_list < 0)
+
+
+def reopen(connection: Connection, sending_id: int) -> None:
+    """Take up a finished sending again, whose rows the caller made due just now; any other is left as it is.
+
+    The row is locked as in the finish: whichever of the two comes second sees what the first wrote.
+    """
+    sending = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == sending_id).with_for_update()).one()
+    if sending.state != "finished":
+        return
+    connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == sending_id)
+                       .values(state="sending", finished_at=None, epoch=SENDINGS.c.epoch + 1))
+    if sending.kind == "campaign" and sending.campaign_id is not None:
+        connection.execute(sa.update(CAMPAIGNS).where(CAMPAIGNS.c.id == sending.campaign_id).values(state="sending"))
 
 
 def has_open_rows(connection: Connection, sending_id: int) -> bool:

@@ -24,6 +24,9 @@ BATCHES: sa.Table = Batch.__table__  # type: ignore[assignment]
 
 KINDS = {"recipient": 0, "seed": 1}
 COUNTED = ("sent", "failed", "skipped", "in_doubt", "waiting")
+# The reason of a row that may have arrived, kept for good: there is never a third copy. TWICE: the second copy was in doubt as well.
+IN_DOUBT, TWICE = "in_doubt", "in_doubt_twice"
+DOUBTED = (IN_DOUBT, TWICE)
 
 
 class State(IntEnum):
@@ -91,6 +94,14 @@ def counts_of(connection: Connection, sending_id: int) -> Counts:
     total = connection.scalar(sa.select(SENDINGS.c.total).where(SENDINGS.c.id == sending_id)) or 0
     row = connection.execute(sa.select(*sums).where(BATCHES.c.sending_id == sending_id)).one()
     return Counts(total, *(int(number) for number in row))
+
+
+def move_counts(connection: Connection, sending_id: int, positions: Iterable[int], *, to: str, off: str) -> None:
+    """Count rows that moved, one for each position, out of ``off`` and into ``to``, in the batches that they are of."""
+    moves = Moves()
+    for batch_id in batches_of(connection, sending_id, positions).values():
+        moves.add(batch_id, to=to, off=off)
+    moves.write(connection)
 
 
 def batches_of(connection: Connection, sending_id: int, positions: Iterable[int]) -> Mapping[int, int]:

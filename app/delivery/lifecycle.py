@@ -25,7 +25,6 @@ from app.delivery.routing import route
 from app.delivery.trips import Circumstances, sender_of, verified_domains
 from app.mail.address import normalise
 from app.settings.sections.email_delivery import EmailDelivery
-from app.settings.sections.system import SystemSettings
 
 if TYPE_CHECKING:
     from app.house import House
@@ -89,8 +88,7 @@ def _test_row(sending_id: int, key: str, person: TestRecipient, list_id: int | N
 def _sending(house: House, session: Session, campaign: Campaign, kind: str, content: Content) -> Sending:
     settings = house.settings.load()
     sending = Sending(user_id=campaign.user_id, kind=kind, campaign_id=campaign.id, state="freezing", content=content,
-                      channel=campaign.channel or settings.get(EmailDelivery).default_channel or SMTP,
-                      in_doubt_policy=settings.get(SystemSettings).in_doubt_policy)
+                      channel=campaign.channel or settings.get(EmailDelivery).default_channel or SMTP)
     session.add(sending)
     return sending
 

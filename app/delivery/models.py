@@ -124,14 +124,15 @@ class Sending(Owned, Base):
     epoch: Mapped[int] = mapped_column(default=1)
     delivery_server_id: Mapped[int | None] = mapped_column(sa.ForeignKey("delivery_servers.id"))
     channel: Mapped[str] = mapped_column(sa.String(40), default="smtp")
-    # retry | park: what becomes of a recipient in doubt (settings.md 17).
+    # What becomes of a recipient in doubt: park, whatever the settings say, or retry, as they say for this kind (settings.md 17).
     in_doubt_policy: Mapped[str] = mapped_column(sa.String(8), default="retry")
     # The domain of Message-IDs, so that a resend carries the same one.
     message_id_domain: Mapped[str] = mapped_column(sa.String(253), default="")
     content: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     content_hash: Mapped[str] = mapped_column(exact(64), default="")
     list_ids: Mapped[list[int]] = mapped_column(sa.JSON, default=list)
-    # Where the freeze goes on: the walk in hand (app.delivery.freeze) and the last subscriber taken from it.
+    # Where the freeze goes on: the walk in hand (app.delivery.freeze) and the last subscriber taken from it. Below zero: where
+    # "retry exactly these" goes on (app.delivery.put_back), and the last position that it put back.
     freeze_list: Mapped[int] = mapped_column(default=0)
     freeze_after: Mapped[int] = mapped_column(BigId, default=0)
     # Recipients of kind "recipient"; seeds are counted by themselves, and nowhere else.
@@ -184,6 +185,7 @@ class Recipient(Base):
     code: Mapped[int | None] = mapped_column(sa.SmallInteger)
     enhanced: Mapped[str | None] = mapped_column(sa.String(12))
     reply: Mapped[str | None] = mapped_column(sa.String(300))
+    # When it got its final state; of a row that was put off, when it was first tried: the time to give it up runs from then.
     settled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     opened_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     clicked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -121,7 +121,7 @@ def own_message(settings: Settings, to: str, subject: str, plain: str, html: str
 def _failed(engine: Engine, notice: Any, failed: DeliveryFailed) -> None:
     """Try again what was put off or not begun; what may have arrived is not sent twice."""
     outcome, words = failed.outcome, str(failed)[:300]
-    delay_s = SCHEDULE.delay_s(notice.attempts) if outcome.state in {"deferred", "unstarted"} else None
+    delay_s = SCHEDULE.delay_s(notice.attempts, (utcnow() - notice.created_at).total_seconds()) if outcome.state in {"deferred", "unstarted"} else None
     log.warning("a notice could not be sent", extra={"notice": notice.id, "reply": words, "again_s": delay_s})
     if delay_s is None:
         _write(engine, notice.id, state="failed", reply=words)

@@ -18,6 +18,8 @@ from app.audience.models import Subscriber
 from app.db import utcnow
 from app.delivery.clock import db_now
 from app.delivery.ledger import RECIPIENTS, Moves, State, batches_of
+from app.delivery.remembered import in_time, keep_doubt, moment_of, reason_of
+from app.delivery.retries import RetrySchedule
 
 SUBSCRIBERS: sa.Table = Subscriber.__table__  # type: ignore[assignment]
 LONGEST_REPLY = 300
@@ -29,7 +31,7 @@ class Result(NamedTuple):
     """What became of one recipient.
 
     ``again_s``: seconds until the next try (of PENDING and IN_DOUBT). PENDING without it gives the row back as if it had not been
-    touched: no try is counted.
+    touched: no try is counted. ``schedule``: of a mail that a server put off, and that has failed once its time is over.
     """
 
     position: int
@@ -39,6 +41,7 @@ class Result(NamedTuple):
     enhanced: str | None = None
     words: str | None = None
     again_s: int | None = None
+    schedule: RetrySchedule | None = None
 
     @property
     def gives_back(self) -> bool:
@@ -58,6 +61,7 @@ class SliceId:
 
 def settle(connection: Connection, of: SliceId, results: Sequence[Result]) -> int:
     """Write the results; return how many rows moved. A result whose row is no longer in flight under the token changes nothing."""
+    results = in_time(connection, of, results)
     moves, moved = Moves(), 0
     exceptions = [result for result in results if result.state is not State.SENT]
     accepted = [result.position for result in results if result.state is State.SENT]
@@ -95,20 +99,21 @@ def _mine(of: SliceId) -> tuple[sa.ColumnElement[bool], ...]:
 def _accept(connection: Connection, of: SliceId, positions: list[int]) -> int:
     """Settle the accepted in one statement. The exceptions have moved already, so that the range holds nobody else.
 
-    The reason stays: who was in doubt before and was sent again may have two copies, and the ledger keeps saying so.
+    Who was in doubt before and was sent again may have two copies, and the ledger keeps saying so; any other reason is over.
     """
-    return connection.execute(_accepting(), {
+    return connection.execute(_accepting(of.is_retry), {
         "sending": of.sending_id, "token": of.token, "first": positions[0], "last": positions[-1], "now": utcnow()}).rowcount
 
 
 @cache
-def _accepting() -> sa.Update:
+def _accepting(is_retry: bool) -> sa.Update:
     row = RECIPIENTS.c
+    over = {"reason": keep_doubt("")} if is_retry else {}
     return (sa.update(RECIPIENTS)
             .where(row.sending_id == sa.bindparam("sending"), row.claim == sa.bindparam("token"), row.state == State.INFLIGHT,
                    row.position.between(sa.bindparam("first"), sa.bindparam("last")))
             .values(state=State.SENT, code=250, enhanced=None, reply=None, settled_at=sa.bindparam("now", type_=row.settled_at.type),
-                    next_at=None, slot_id=None))
+                    next_at=None, slot_id=None, **over))
 
 
 def _settle_one(connection: Connection, of: SliceId, result: Result, batch_id: int, moves: Moves) -> int:
@@ -130,9 +135,10 @@ def _values(connection: Connection, of: SliceId, result: Result) -> dict[str, An
         return {"state": State.PENDING, "attempts": RECIPIENTS.c.attempts - 1, "claim": None, "slot_id": None,
                 "next_at": db_now(connection) if of.is_retry else None}
     again = None if result.again_s is None else db_now(connection, result.again_s)
-    return {"state": result.state, "reason": result.reason, "code": result.code or None, "enhanced": result.enhanced or None,
-            "reply": (result.words or "")[:LONGEST_REPLY] or None, "next_at": again, "claim": None, "slot_id": None,
-            "settled_at": None if result.state is State.PENDING else utcnow()}
+    return {"state": result.state, "reason": reason_of(result), "code": result.code or None, "enhanced": result.enhanced or None,
+            "reply": (result.words or "")[:LONGEST_REPLY] or None, "next_at": again, "claim": None,
+            # Of a mail in doubt it is evidence, by whom it was sent.
+            "slot_id": RECIPIENTS.c.slot_id if result.state is State.IN_DOUBT else None, "settled_at": moment_of(result)}
 
 
 def _mark_bounced(connection: Connection, of: SliceId, results: Sequence[Result]) -> None:

@@ -9,9 +9,19 @@ from app.delivery.verdict import Policy
 from app.settings.sections.system import SystemSettings
 from app.settings.store import Settings
 
+PARK = "park"
+TRANSACTIONAL = "transactional"
+
 
 def policy_of(settings: Settings, sending: Any) -> Policy:
-    """Return the policy; a sending keeps the in-doubt policy that it started with, the wait is the settings' of today."""
+    """Return the policy of today's settings for this kind of sending; one that parks by itself (a test) always does."""
     system = settings.get(SystemSettings)
-    wait_s = 60 * system.in_doubt_wait_minutes if sending.in_doubt_policy == "retry" else None
-    return Policy(schedule_of(system.retry_minutes, system.retry_hours), wait_s)
+    return Policy(schedule_of(system.retry_minutes, system.retry_hours), _doubt_wait_s(system, sending))
+
+
+def _doubt_wait_s(system: SystemSettings, sending: Any) -> int | None:
+    if sending.in_doubt_policy == PARK:
+        return None
+    if sending.kind == TRANSACTIONAL:
+        return None if system.transactional_in_doubt_policy == PARK else 60 * system.transactional_in_doubt_wait_minutes
+    return None if system.in_doubt_policy == PARK else 60 * system.in_doubt_wait_minutes

@@ -17,13 +17,17 @@ from app.delivery.again import write_again
 from app.delivery.claim import let_batch_go
 from app.delivery.clock import db_now
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
-from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, Moves, State, batches_of
+from app.delivery.ledger import BATCHES, DOUBTED, RECIPIENTS, SENDINGS, State, move_counts
+from app.delivery.models import TrackingEvent
 from app.delivery.outcome import SliceId, settle
-from app.delivery.verdict import IN_DOUBT, Policy
+from app.delivery.verdict import Policy
 
 LOST = "The machine that sent it was lost before it could say what became of it."
 AT_ONCE = 500
+EVENTS: sa.Table = TrackingEvent.__table__  # type: ignore[assignment]
 LIVE = ("sending", "paused")
+# The states that evidence can settle, and where their rows were counted.
+OPEN_TO_EVIDENCE = {State.IN_DOUBT: "in_doubt", State.PENDING: "waiting", State.FAILED: "failed"}
 
 PolicyOf = Callable[[Any], Policy]
 
@@ -89,23 +93,32 @@ def _retry_doubts(connection: Connection, sending_id: int) -> bool:
         .with_for_update(skip_locked=True)))
     if not positions:
         return False
+    if evident := _seen(connection, sending_id, positions):
+        settle_by_evidence(connection, [(sending_id, position) for position in evident])
     # The reason stays: a row that was in doubt is known as such, and gets no third copy.
     connection.execute(sa.update(RECIPIENTS).where(row.sending_id == sending_id, row.position.in_(positions), row.state == State.IN_DOUBT)
-                       .values(state=State.PENDING, next_at=db_now(connection), settled_at=None))
-    _count(connection, sending_id, positions, to="waiting", off="in_doubt")
+                       .values(state=State.PENDING, next_at=db_now(connection), settled_at=None, slot_id=None))
+    move_counts(connection, sending_id, [one for one in positions if one not in evident], to="waiting", off="in_doubt")
     return len(positions) == AT_ONCE
+
+
+def _seen(connection: Connection, sending_id: int, positions: list[int]) -> set[int]:
+    """Return whose mail was opened or clicked already: before anybody knew that it was in doubt, the event could not settle it."""
+    return set(connection.scalars(sa.select(EVENTS.c.position).where(EVENTS.c.sending_id == sending_id, EVENTS.c.position.in_(positions))))
 
 
 def settle_by_evidence(connection: Connection, keys: Iterable[tuple[int, int]]) -> int:
     """Settle as sent whoever was in doubt and of whom an open, a click or a report has come; return how many.
+
+    Parked or waiting, given up by a person or refused the second time: what was read has arrived.
 
     ``keys``: (sending, position). In the caller's transaction. A row whose second copy is on the wire already settles by its reply.
     """
     row, settled = RECIPIENTS.c, 0
     for sending_id, group in groupby(sorted(set(keys)), key=lambda key: key[0]):
         found = connection.execute(sa.select(row.position, row.state).where(
-            row.sending_id == sending_id, row.position.in_([position for _, position in group]), row.reason == IN_DOUBT,
-            row.state.in_((State.IN_DOUBT, State.PENDING)))).all()
+            row.sending_id == sending_id, row.position.in_([position for _, position in group]), row.reason.in_(DOUBTED),
+            row.state.in_(tuple(OPEN_TO_EVIDENCE)))).all()
         settled += sum(_settle_as_sent(connection, sending_id, one) for one in found)
         if found:
             finish_if_settled(connection, sending_id)
@@ -118,12 +131,5 @@ def _settle_as_sent(connection: Connection, sending_id: int, one: Any) -> int:
         sa.update(RECIPIENTS).where(row.sending_id == sending_id, row.position == one.position, row.state == one.state)
         .values(state=State.SENT, next_at=None, claim=None, slot_id=None, settled_at=utcnow()))
     if done.rowcount:
-        _count(connection, sending_id, [one.position], to="sent", off="in_doubt" if one.state == State.IN_DOUBT else "waiting")
+        move_counts(connection, sending_id, [one.position], to="sent", off=OPEN_TO_EVIDENCE[State(one.state)])
     return done.rowcount
-
-
-def _count(connection: Connection, sending_id: int, positions: list[int], *, to: str, off: str) -> None:
-    moves = Moves()
-    for batch_id in batches_of(connection, sending_id, positions).values():
-        moves.add(batch_id, to=to, off=off)
-    moves.write(connection)

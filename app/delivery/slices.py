@@ -28,6 +28,7 @@ from app.delivery.ledger import RECIPIENTS, SENDINGS, Moves, State, batches_of, 
 from app.delivery.outcome import Result, SliceId, settle
 from app.delivery.people import next_people, recipient_view
 from app.delivery.policies import policy_of
+from app.delivery.remembered import keep_doubt
 from app.delivery.routing import route
 from app.delivery.slow import stop_of
 from app.delivery.telling import tell_finished
@@ -259,5 +260,5 @@ def _keep_one_back(connection: Connection, claim: Claim, position: int, verdict:
     whose = row.claim == claim.token if claim.is_retry else row.next_at.is_(None)
     done = connection.execute(
         sa.update(RECIPIENTS).where(row.sending_id == claim.sending_id, row.position == position, row.state == State.PENDING, whose)
-        .values(reason=stop.reason, reply=stop.words[:300], next_at=db_now(connection, 60 * stop.minutes), claim=None, slot_id=None))
+        .values(reason=keep_doubt(stop.reason), reply=stop.words[:300], next_at=db_now(connection, 60 * stop.minutes), claim=None, slot_id=None))
     return bool(done.rowcount)

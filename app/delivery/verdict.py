@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.delivery.journal import Entry
-from app.delivery.ledger import State
+from app.delivery.ledger import DOUBTED, IN_DOUBT, TWICE, State
 from app.delivery.outcome import Result
 from app.delivery.retries import RetrySchedule
 from app.delivery.road import Stop
 from app.delivery.transports.outcome import Outcome
 
-IN_DOUBT = "in_doubt"
 NO_REPLY = "The connection broke after the last byte and before the reply."
 
 
@@ -54,11 +53,10 @@ class Policy:
 
     def doubt(self, position: int, reason_before: str, words: str) -> Result:
         """Return the result "in doubt". Somebody who was in doubt before and is so again gets no third copy."""
-        wait_s = None if reason_before == IN_DOUBT else self.doubt_wait_s
-        return Result(position, State.IN_DOUBT, IN_DOUBT, words=words, again_s=wait_s)
+        if reason_before in DOUBTED:
+            return Result(position, State.IN_DOUBT, TWICE, words=words)
+        return Result(position, State.IN_DOUBT, IN_DOUBT, words=words, again_s=self.doubt_wait_s)
 
     def _deferred(self, position: int, attempts: int, code: int, enhanced: str, words: str) -> Result:
-        delay_s = self.schedule.delay_s(attempts)
-        if delay_s is None:
-            return Result(position, State.FAILED, "expired", code, enhanced, words)
-        return Result(position, State.PENDING, "deferred", code, enhanced, words, again_s=delay_s)
+        # Whether its time is over is seen where the row is settled: there its first try is known.
+        return Result(position, State.PENDING, "deferred", code, enhanced, words, again_s=self.schedule.delay_s(attempts), schedule=self.schedule)

@@ -106,15 +106,15 @@ _GREETING = frozenset({Phase.HELLO, Phase.STARTTLS, Phase.AUTH})
 _UNKNOWN_PERSON = (
     r"(?:user|recipient|account|address|mailbox|addressee|alias) (?:is |was |\S+ )?"
     r"(?:unknown|not found|not known|invalid|does(?: not|n't) exist|not exist|nonexistent|no longer)"
-    r"|(?:unknown|no such|invalid|nonexistent|not a (?:known|valid)|no longer a valid) "
-    r"(?:local )?(?:user|recipient|mailbox|account|address|addressee|person)"
+    r"|(?:unknown|no such|invalid|non-?existent|not a (?:known|valid)|no longer a valid) "
+    r"(?:local )?(?:e-?mail )?(?:user|recipient|mailbox|account|address|addressee|person)"
     r"|no mail ?box|not our customer|user not local|(?:user|account|customer) does(?: not|n't) have (?:a|an) \S+ account"
     r"|no longer on (?:this )?server|recipnotfound|mailbox unavailable|account (?:that you tried to reach )?does not exist"
     r"|unrouteable address|addresses? (?:rejected|failed): (?:user|no such)|recipient not found|does(?: not|n't) exist (?:here|on)"
     r"|bad destination mailbox"
 )
 _UNKNOWN_DOMAIN = (
-    r"domain (?:name )?(?:not found|does not exist|is not reachable)|no such domain|host (?:or domain name )?not found|null mx"
+    r"domain (?:\S+ )?(?:not found|does not exist|is not reachable)|no such domain|host (?:or domain name )?not found|null mx"
     r"|does not accept mail"
 )
 _FULL = (
@@ -123,13 +123,13 @@ _FULL = (
 )
 _ASLEEP = (
     r"(?:mailbox|account|user|inbox)(?: \S+){0,3} (?:is )?(?:disabled|inactive|suspended|frozen|locked|deactivated)"
-    r"|inactive (?:e-?mail|user|account|mailbox)"
+    r"|inactive (?:e-?mail|user|account|mailbox)|(?:mailbox|account) (?:\S+ ){0,3}(?:due to|for) inactivity"
 )
 _REPUTATION = (
     r"spam|blocked|block ?list|black ?list|dnsbl|\brbl\b|reputation|polic(?:y|ies)|dmarc|\bspf\b|\bdkim\b|virus|malware|phish|banned"
     r"|\bptr\b|reverse dns|relay(?:ing)? (?:access )?(?:denied|not)|not permitted to relay|unable to relay|unsolicited"
     r"|sender (?:address )?(?:\S+ )?rejected|content reject|message (?:content )?(?:rejected|refused|filtered)|access denied"
-    r"|not authori[sz]ed|unauthenticated|not allowed|frequency|rate limit"
+    r"|not authori[sz]ed|unauthenticated|not allowed|frequency|rate limit|administrative prohibition"
 )
 _TOO_BIG = r"too (?:large|big|long)|size limit|exceeds (?:the )?(?:fixed )?(?:maximum )?(?:message )?size|message size"
 _RATE = (
@@ -137,31 +137,47 @@ _RATE = (
     r"|unusual (?:rate|volume)|temporarily deferred|reputation|\[ts\d\d\]"
 )
 
+_SIGN_IN_FIRST = r"authentication (?:is )?required|client was not authenticated|must (?:authenticate|issue a starttls)|authentication not enabled"
+_OUR_LIMIT = r"(?:sending|relay|e-?mail) (?:\w+ ){0,2}(?:quota|limit)"
+# They complain of our list as a whole, in the words that they use for one person.
+_OUR_LIST = r"too many (?:invalid|unknown|bad|non-?existent)|(?:invalid|unknown) (?:user|recipient|address)(?:es|s)? (?:rate|ratio|threshold|limit)"
+_OUR_NAME = r"helo command rejected|(?:bad|invalid) (?:helo|ehlo)|cannot find your (?:hostname|reverse)"
+
 # The first line that fits decides. 4xx first, then what is about us, then the words that leave no doubt, then the enhanced codes.
 _TEMPORARY = (
     Rule(Fate.OURS, phases=frozenset({Phase.AUTH})),
     Rule(Fate.THROTTLED, codes=frozenset({421})),
-    Rule(Fate.DEFERRED, enhanced=r"4\.(?:2\.2|7\.5)"),
+    Rule(Fate.DEFERRED, enhanced=r"4\.(?:2\.[12]|7\.5)$"),
     Rule(Fate.THROTTLED, enhanced=r"4\.7\."),
     Rule(Fate.DEFERRED, text=r"gr[ae]y ?list"),
     Rule(Fate.DEFERRED, text=_FULL),
-    Rule(Fate.THROTTLED, text=_RATE, codes=frozenset({450, 451, 452, 454, 471})),
+    Rule(Fate.THROTTLED, text=_RATE, codes=frozenset({432, 450, 451, 452, 454, 471})),
     Rule(Fate.DEFERRED),
 )
 _PERMANENT = (
     Rule(Fate.OURS, phases=_GREETING),
     Rule(Fate.OURS, codes=_SIGN_IN),
-    Rule(Fate.OURS, enhanced=r"5\.7\.8"),
+    Rule(Fate.OURS, enhanced=r"5\.7\.8$"),
+    Rule(Fate.OURS, text=_SIGN_IN_FIRST, phases=frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA})),
     Rule(Fate.BLOCKED, enhanced=r"5\.5\.", text=_REPUTATION, phases=_BEFORE_RECIPIENT),
     Rule(Fate.OURS, enhanced=r"5\.5\.", phases=_BEFORE_RECIPIENT),
     Rule(Fate.OURS, codes=_ABOUT_SYNTAX, text=r"syntax|command|sequence|need (?:mail|rcpt)", phases=_BEFORE_RECIPIENT),
     Rule(Fate.BLOCKED, phases=_BEFORE_RECIPIENT),
-    Rule(Fate.BLOCKED, enhanced=r"5\.(?:2\.3|3\.4)"),
+    Rule(Fate.BLOCKED, enhanced=r"5\.(?:2\.3|3\.4|4\.5)$"),
     Rule(Fate.BLOCKED, text=_TOO_BIG),
+    Rule(Fate.BLOCKED, text=_OUR_LIST),
+    Rule(Fate.BLOCKED, enhanced=r"5\.7\.", text=_OUR_NAME),
+    Rule(Fate.OURS, text=_OUR_NAME),
+    Rule(Fate.BLOCKED, enhanced=r"5\.7\.", text=_OUR_LIMIT),
     Rule(Fate.BLOCKED, enhanced=r"5\.1\.[78]$"),
     Rule(Fate.BLOCKED, text=r"domain of sender|sender (?:address|domain|verify)"),
     Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.2"),
     Rule(Fate.BOUNCED_SOFT, text=_FULL),
+    # A policy's code marks nobody for good, whatever its words; only "the mailbox has another owner now" (RFC 7293) is about the person.
+    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.7\.(?!17$)", text=_UNKNOWN_PERSON),
+    Rule(Fate.BLOCKED, enhanced=r"5\.7\.(?!17$)"),
+    # RCPT was accepted, so the mailbox is there: the standard's own sentence for 550 says no more than "no".
+    Rule(Fate.BOUNCED_SOFT, enhanced=r"(?!5\.1\.)", text=r"requested action not taken: mailbox unavailable", phases=frozenset({Phase.DATA, Phase.DOT})),
     Rule(Fate.BOUNCED_HARD, text=_UNKNOWN_PERSON),
     Rule(Fate.BOUNCED_HARD, text=_UNKNOWN_DOMAIN),
     Rule(Fate.BOUNCED_HARD, enhanced=r"5\.1\.(?:1|2|3|6|10)$"),
@@ -170,7 +186,7 @@ _PERMANENT = (
     Rule(Fate.BOUNCED_HARD, enhanced=r"5\.4\.4$"),
     Rule(Fate.BOUNCED_SOFT, text=_ASLEEP),
     Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.[14]$"),
-    Rule(Fate.BLOCKED, enhanced=r"5\.[67]\."),
+    Rule(Fate.BLOCKED, enhanced=r"5\.6\."),
     Rule(Fate.BLOCKED, text=_REPUTATION),
     Rule(Fate.OURS, enhanced=r"5\.5\."),
     Rule(Fate.OURS, codes=_ABOUT_SYNTAX),

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from app.campaigns.models import Campaign
 from app.db import utcnow
-from app.delivery.ledger import State
 from app.delivery.models import Batch, Link, Recipient, Sending, SendingMinute
 
 PAGE = 50
@@ -147,30 +146,9 @@ def links_of(session: Session, sending: Sending) -> list[Link]:
     return list(session.scalars(sa.select(Link).where(Link.sending_id == sending.id).order_by(Link.clicked.desc(), Link.number)))
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Why some did not get it, and how many; ``positions`` of them are listed on their own page."""
-
-    state: str
-    reason: str
-    count: int
-
-
-def missed(session: Session, sending: Sending) -> list[Missed]:
-    """Return who did not get it, and why, grouped; only batches that count such people are looked through."""
-    has_some = sa.select(Batch.first, Batch.last).where(Batch.sending_id == sending.id, Batch.failed + Batch.skipped + Batch.in_doubt > 0).subquery()
-    rows = session.execute(sa.select(Recipient.state, Recipient.reason, sa.func.count()).select_from(has_some).join(
-        Recipient, sa.and_(Recipient.sending_id == sending.id, Recipient.position.between(has_some.c.first, has_some.c.last),
-                           Recipient.state.in_([State.FAILED, State.SKIPPED, State.IN_DOUBT])))
-        .group_by(Recipient.state, Recipient.reason).order_by(sa.func.count().desc()))
-    return [Missed(State(state).name.lower(), reason, count) for state, reason, count in rows]
-
-
-def recipients(session: Session, sending: Sending, after: int, state: int | None, reason: str | None) -> list[Recipient]:
-    """Return the next recipients by position, PAGE + 1 of them at most."""
+def recipients(session: Session, sending: Sending, after: int, state: int | None) -> list[Recipient]:
+    """Return the next recipients by position, PAGE + 1 of them at most; those who missed it have a report of their own (missed.py)."""
     query = sa.select(Recipient).where(Recipient.sending_id == sending.id, Recipient.position > after).order_by(Recipient.position).limit(PAGE + 1)
     if state is not None:
         query = query.where(Recipient.state == state)
-    if reason is not None:
-        query = query.where(Recipient.reason == reason)
     return list(session.scalars(query))

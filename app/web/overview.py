@@ -23,10 +23,12 @@ from app.plugins.models import PluginState
 from app.processes.health import Part, look
 from app.processes.heartbeats import Heartbeat, living
 from app.reports.campaign import Figures, figures_of
+from app.reports.doubts import parked_count
 from app.reports.overview import mails_by_day
 from app.web import actor
 from app.web.house import house
 from app.web.i18n import duration, number, short_day
+from app.words import words, words_of
 
 DAYS = 14
 
@@ -141,7 +143,14 @@ def send_first_campaign() -> None:
 
 def health_rows() -> list[Part]:
     """Look at every part of the house."""
-    return look(house().engine, house().redis, house().config.data, QUEUES)
+    return [*look(house().engine, house().redis, house().config.data, QUEUES), _in_doubt()]
+
+
+def _in_doubt() -> Part:
+    """Say whether mails in doubt wait for a person, as far as the newest sendings go."""
+    if parked := parked_count(db.session().connection()):
+        return Part(words("Mails in doubt"), "warn", words("Waiting"), words_of(parked, "%(num)s mail waits for a person", "%(num)s mails wait for a person"))
+    return Part(words("Mails in doubt"), "ok", words("None"), words("none waits for a person"))
 
 
 def processes() -> list[Heartbeat]:
@@ -157,6 +166,8 @@ def waiting() -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     if jobs := shunted.count(db.session()):
         lines.append((ngettext("%(num)d job was set aside", "%(num)d jobs were set aside", jobs), url_for("system.shunted_jobs")))
+    if parked := parked_count(db.session().connection()):
+        lines.append((ngettext("%(num)d mail in doubt", "%(num)d mails in doubt", parked), url_for("in_doubt.index")))
     paused = db.session.scalars(sa.select(PluginState.name).where(PluginState.state == "paused")).all()
     lines += [(_("The plug-in %(name)s is paused", name=name), url_for("settings_plug_ins.index")) for name in paused]
     return lines

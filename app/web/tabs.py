@@ -38,9 +38,10 @@ def own_tabs(active: str) -> list[TabLink]:
 
 
 def system_tabs(active: str, shunted: int) -> list[TabLink]:
-    """Health, and the jobs that wait for a person."""
+    """Health, and the jobs and mails that wait for a person."""
     return [TabLink(_("Health"), url_for("system.index"), active == "health"),
-            TabLink(_("Shunted jobs"), url_for("system.shunted_jobs"), active == "shunted", count=shunted or None, count_tone="bad")]
+            TabLink(_("Shunted jobs"), url_for("system.shunted_jobs"), active == "shunted", count=shunted or None, count_tone="bad"),
+            TabLink(_("Mails in doubt"), url_for("in_doubt.index"), active == "in_doubt")]
 
 
 def mail_views(mail: TestMail, active: str, close_up: CloseUp) -> list[TabLink]:
@@ -53,7 +54,7 @@ def mail_views(mail: TestMail, active: str, close_up: CloseUp) -> list[TabLink]:
 def report_tabs(campaign: Campaign, active: str) -> list[TabLink]:
     """The parts of a report."""
     names = [("live", _("Live"), "reports.live"), ("clicks", _("Clicks"), "reports.clicks"), ("recipients", _("Recipients"), "reports.recipients"),
-             ("preview", _("The mail"), "editor.preview")]
+             ("missed", _("Who did not get it"), "missed.index"), ("preview", _("The mail"), "editor.preview")]
     return [TabLink(label, url_for(endpoint, campaign_id=campaign.id), active == name) for name, label, endpoint in names]
 
 

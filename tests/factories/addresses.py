@@ -11,7 +11,8 @@ from app.web.policy import Who
 from tests.factories.town import Account, Town
 
 # Routes about a campaign that was sent; all others get a draft.
-SENT = {"reports.live", "reports.clicks", "reports.recipients", "reports.recipients_csv", "campaigns.ask_cancel", "campaigns.cancel", "campaigns.pause"}
+SENT = {"reports.live", "reports.clicks", "reports.recipients", "reports.recipients_csv", "campaigns.ask_cancel", "campaigns.cancel", "campaigns.pause",
+        "missed.index", "missed.people", "missed.csv", "missed.ask_again", "missed.again", "missed.in_doubt", "missed.decide"}
 # Routes about an import that is over; all others get one that waits to be started.
 FINISHED = {"imports.show", "imports.rejected"}
 # Names in addresses that are no numbers, by room; secrets by door.
@@ -24,7 +25,11 @@ LOOKS = {
     "go.find": ("q=a", "q=nothing-of-the-kind"),
     "editor.preview": ("width=phone&colours=dark&images=off",),
     "lists.show": ("q=one", "q=nobody", "state=unsubscribed"),
-    "reports.recipients": ("state=failed", "reason=bounced_hard"),
+    "reports.recipients": ("state=sent", "state=pending"),
+    "missed.people": ("state=failed&reason=bounced_hard", "state=waiting&reason=", "state=skipped&reason=plugin"),
+    "missed.csv": ("state=failed&reason=bounced_hard",),
+    "missed.ask_again": ("reason=blocked", "position=2"),
+    "in_doubt.index": ("before=1.0.1",),
     "settings.find": ("q=name", "q=nothing-of-the-kind"),
     "settings_plug_ins.index": ("show=attention",),
     "users.index": ("q=ada",),

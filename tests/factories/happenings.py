@@ -50,6 +50,25 @@ def _of_campaigns() -> Iterator[Happening]:
     for state, shown in (("freezing", "sending"), ("paused", "paused"), ("finished", "finished"), ("cancelled", "cancelled")):
         yield (f"a sending that is {state}", [f"UPDATE sendings SET state = '{state}', finished_at = '2026-01-01 10:00:00'",
                                               f"UPDATE campaigns SET state = '{shown}' WHERE id = {{sent}}"], [f"{sent}/report", f"{sent}/preview"])
+    doubted = "UPDATE recipients SET state = 5, reason = '{reason}', attempts = 2, next_at = {next}, reply = '{said}'"
+    for reason, moment, said, run in (("in_doubt", "NULL", "", "sending"), ("in_doubt", "settled_at", "gone", "sending"),
+                                      ("in_doubt_twice", "NULL", "", "sending"), ("in_doubt", "NULL", "", "cancelled")):
+        yield (f"mails in doubt, {reason} {moment} {run}",
+               [doubted.format(reason=reason, next=moment, said=said), f"UPDATE sendings SET state = '{run}', kind = 'campaign'"],
+               [f"{sent}/in-doubt", f"{sent}/missed", f"{sent}/missed/again?reason=blocked", "!/admin/", "!/admin/system/"])
+    for reason in ("expired", "blocked", "ours", "bounced_soft", "bounced_hard", "invalid", "in_doubt"):
+        yield (f"people who failed, {reason}", [f"UPDATE recipients SET state = 3, reason = '{reason}', reply = ''"],
+               [f"{sent}/missed", f"{sent}/missed/people?state=failed&reason={reason}", f"{sent}/missed/again?reason={reason}",
+                f"{sent}/missed/again?position=0"])
+    for reason in ("suppressed", "unsubscribed", "hard_bounced", "deleted", "cancelled", "plugin"):
+        yield f"people left out, {reason}", [f"UPDATE recipients SET state = 4, reason = '{reason}', reply = ''"], [f"{sent}/missed"]
+    yield ("people who wait", ["UPDATE recipients SET state = 0, reason = 'deferred', next_at = settled_at",
+                               "UPDATE batches SET waiting = 3, sent = 0, failed = 0"],
+           [f"{sent}/missed", f"{sent}/missed/people?state=waiting&reason="])
+    yield ("people who are being put back", ["UPDATE sendings SET freeze_list = -1"], [f"{sent}/missed", f"{sent}/missed/again?reason=blocked"])
+    for state in ("paused", "finished"):
+        yield (f"a retry of a campaign that is {state}", ["UPDATE recipients SET state = 3, reason = 'blocked'", f"UPDATE sendings SET state = '{state}'"],
+               [f"{sent}/missed/again?reason=blocked"])
     for state, reason in (("0", ""), ("1", ""), ("3", "expired"), ("4", "suppressed"), ("4", "unsubscribed"), ("4", "plugin"), ("5", ""), ("3", "blocked")):
         yield (f"recipients of state {state} {reason}", [f"UPDATE recipients SET state = {state}, reason = '{reason}', reply = ''"],
                [f"{sent}/recipients", f"{sent}/report"])
@@ -128,7 +147,8 @@ def _of_settings() -> Iterator[tuple[str, dict[str, str]]]:
     yield from (("email-addresses/", {"sender_name": "a\nb", "sender_email": ""}), ("email-addresses/", {"sender_email": "x y@z"}))
     yield "email-delivery/", {"x_mailer": "x" * 300, "default_channel": "pigeon", "preheader_template": "no tag"}
     yield "email-delivery/", {"default_channel": "smtp", "preheader_template": "<script>%PreHeader%</script>"}
-    good = {"session_hours": "12", "retry_minutes": "5", "retry_hours": "72", "in_doubt_policy": "retry", "in_doubt_wait_minutes": "15"}
+    good = {"session_hours": "12", "retry_minutes": "5", "retry_hours": "72", "in_doubt_policy": "retry", "in_doubt_wait_minutes": "15",
+            "transactional_in_doubt_policy": "retry", "transactional_in_doubt_wait_minutes": "0"}
     yield "system/", good | {"base_url": "x", "content_url": "ftp://x/", "session_hours": "0", "retry_hours": "x", "in_doubt_policy": "x"}
     yield "system/", good | {"base_url": "https://a.example", "content_url": "https://a.example", "retry_minutes": "soon"}
     yield "plugin.google_analytics.source/", {"source": "x" * 200, "medium": "a\nb"}

@@ -15,10 +15,10 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.accounts.models import LoginSession
-from app.db import utcnow
+from app.db import table_of, utcnow
 from app.delivery import notices
 from app.delivery.ledger import State
-from app.delivery.models import Recipient, TrackingEvent
+from app.delivery.models import Recipient, Sending, TrackingEvent
 from app.delivery.policies import policy_of
 from app.delivery.reconcile import reconcile
 from app.plugins.testing import PluginKit
@@ -168,7 +168,7 @@ def _a_deferral_waits_as_the_schedule_says(office: Office) -> None:
         row = office.row(office.sent())
         assert row.state == State.PENDING
         assert row.next_at is not None
-        assert timedelta(seconds=0.6 * seconds) < row.next_at - utcnow() <= timedelta(seconds=seconds + 1)
+        assert timedelta(seconds=0.6 * seconds) < row.next_at - utcnow() <= timedelta(seconds=1.25 * seconds + 1)
 
 
 @of("system.retry_hours")
@@ -180,9 +180,10 @@ def _a_deferral_ends_after_its_hours(office: Office) -> None:
         mailed = office.mailed()
         office.sink.taken.clear()
         mailed.go_out()
-        for _ in range(6):
-            office.change(sa.update(Recipient).where(Recipient.next_at.is_not(None)).values(next_at=utcnow() - timedelta(seconds=1)))
-            mailed.go_out()
+        # Two hours go by since the first try.
+        office.change(sa.update(Recipient).where(Recipient.next_at.is_not(None)).values(
+            next_at=utcnow() - timedelta(seconds=1), settled_at=utcnow() - timedelta(hours=2)))
+        mailed.go_out()
         assert office.row(mailed).state == state
 
 
@@ -209,6 +210,36 @@ def _a_mail_in_doubt_waits_for_evidence(office: Office) -> None:
         row = office.row(office.sent())
         assert row.next_at is not None
         assert timedelta(minutes=minutes - 1) < row.next_at - utcnow() <= timedelta(minutes=minutes)
+
+
+def _one_in_doubt(office: Office) -> Mailed:
+    """Return a transactional mail in doubt: one of a sending of that kind."""
+    office.sink.faults.lose_reply = {ANNA: 1}
+    mailed = office.mailed()
+    office.sink.taken.clear()
+    office.change(sa.update(table_of(Sending)).values(kind="transactional"))
+    mailed.go_out()
+    assert office.row(mailed).state == State.IN_DOUBT
+    return mailed
+
+
+@of("system.transactional_in_doubt_policy")
+def _a_transactional_mail_in_doubt_goes_once_more_at_once_or_is_kept(office: Office) -> None:
+    for typed, copies in ((None, 2), ("park", 1)):
+        if typed:
+            office.set("system.transactional_in_doubt_policy", typed)
+        mailed = _one_in_doubt(office)
+        office.reconcile()
+        mailed.go_out()
+        assert office.sink.copies()[ANNA] == copies
+
+
+@of("system.transactional_in_doubt_wait_minutes")
+def _a_transactional_mail_in_doubt_waits_for_evidence(office: Office) -> None:
+    office.set("system.transactional_in_doubt_wait_minutes", "20")
+    row = office.row(_one_in_doubt(office))
+    assert row.next_at is not None
+    assert timedelta(minutes=19) < row.next_at - utcnow() <= timedelta(minutes=20)
 
 
 # ----------------------------------------------------------------------------------------------------------- visitors

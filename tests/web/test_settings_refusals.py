@@ -39,6 +39,8 @@ REFUSED: Cases = [
     ("system.retry_minutes", "0", "minutes with commas"), ("system.retry_minutes", "1,,2", "minutes with commas"),
     ("system.retry_hours", "241", "from 1 to 240"), ("system.retry_hours", "", "Type a number"),
     ("system.in_doubt_policy", "guess", "Choose one of: retry, park"),
+    ("system.transactional_in_doubt_policy", "guess", "Choose one of: retry, park"),
+    ("system.transactional_in_doubt_wait_minutes", "10081", "from 0 to 10080"),
     ("system.in_doubt_wait_minutes", "-1", "from 0 to 10080"), ("system.in_doubt_wait_minutes", "9" * 40, "Type a number")]
 
 # What may be typed, however odd, is in a mail that arrives.

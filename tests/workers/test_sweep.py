@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 from app.campaigns.models import Campaign
 from app.db import utcnow
 from app.delivery.freeze import freeze_chunk
+from app.delivery.ledger import State
 from app.delivery.lifecycle import start_campaign_sending
 from app.delivery.models import Recipient, Sending
 from app.delivery.notices import queue_notice
 from app.delivery.prepare import prepare
+from app.delivery.put_back import begin, put_back_chunk
 from app.house import House
-from app.jobs import SEND
+from app.jobs import PUT_BACK, SEND
 from app.processes.leases import hold
 from tests.factories import sending as factory
 from workers import schedule, sweep
@@ -45,6 +47,24 @@ def rung(house: House) -> list[tuple[str, dict[str, int]]]:
     for name, ids in found:
         house.jobs.heard(name, ids)
     return found
+
+
+def test_people_who_are_put_back_are_rung_for_until_all_of_them_are(house: House, session: Session, campaign: Campaign) -> None:
+    sending = start_campaign_sending(house, session, campaign)
+    session.commit()
+    assert sending is not None
+    factory.freeze_whole(house, sending.id)
+    session.execute(sa.update(Recipient).values(state=State.FAILED, reason="blocked"))
+    session.execute(sa.text("UPDATE batches SET state = 'done', failed = 3"))
+    session.execute(sa.text("UPDATE sendings SET state = 'finished'"))
+    assert begin(session.connection(), sending.id, ["blocked"])
+    session.commit()
+    sweep.ring_for_sendings(house)
+    assert rung(house) == [(PUT_BACK.name, {"sending": sending.id})]
+    while put_back_chunk(house.engine, sending.id):
+        continue
+    sweep.ring_for_sendings(house)
+    assert rung(house) == [(SEND.name, {"sending": sending.id})]
 
 
 def test_a_scheduled_campaign_starts_when_its_time_has_come_and_once(house: House, session: Session, campaign: Campaign) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from flask import Response as StreamedResponse
-from flask import request
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.campaigns.models import Campaign
+from app.reports.missed import NAMES
 from app.web.fragments import page_or_panel, refresh_when_moved
 from app.web.numbers import asked_number
 from app.web.policy import ACCOUNT, Room, policy
@@ -32,13 +33,15 @@ def clicks(campaign: Campaign) -> Response:
 @room.get("/<int:campaign_id>/recipients")
 @policy(ACCOUNT, "reports", campaign=Campaign)
 def recipients(campaign: Campaign) -> Response:
-    """Show recipient by recipient what became of the mail."""
-    wanted = {name: request.args.get(name, "") for name in ("state", "reason")}
-    return page_or_panel("weefive/reports/recipients.html", **recipients_context(campaign, asked_number("after", -1), **wanted))
+    """Show recipient by recipient what became of the mail; who did not get it has a page of reasons."""
+    state = request.args.get("state", "")
+    if state in NAMES:
+        return redirect(url_for("missed.index", campaign_id=campaign.id))
+    return page_or_panel("weefive/reports/recipients.html", **recipients_context(campaign, asked_number("after", -1), state))
 
 
 @room.get("/<int:campaign_id>/recipients.csv")
 @policy(ACCOUNT, "reports", campaign=Campaign)
 def recipients_csv(campaign: Campaign) -> StreamedResponse:
     """Give the same as a file, line by line."""
-    return recipients_file(campaign, request.args.get("state", ""), request.args.get("reason", ""))
+    return recipients_file(campaign, request.args.get("state", ""))

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from app.settings.schema import Problem, choice, integer, section, switch, text, url
 from app.words import words
 
+AFTER_DOUBT = (("retry", "Wait for evidence, then send once more"), ("park", "Keep them for me to decide"))
+A_WEEK = 10080
+
 
 def _minutes(value: str) -> str:
     parts = [part.strip() for part in value.split(",")]
@@ -25,11 +28,14 @@ class SystemSettings:
     session_hours: int = integer("Session lifetime", default=12, min=1, max=336, unit="hours", help="A browser that is not used this long is signed out.")
     retry_minutes: str = text("Retry schedule", default="1, 5, 15, 60", max=100, help="Minutes until the next tries of a mail that was put off; then hourly.")
     retry_hours: int = integer("Give up after", default=72, min=1, max=240, unit="hours", help="A mail that was put off this long has failed.")
-    in_doubt_policy: str = choice("Mails in doubt", default="retry",
-                                  choices=(("retry", "Wait for evidence, then send once more"), ("park", "Keep them for me to decide")),
+    in_doubt_policy: str = choice("Campaign mails in doubt", default="retry", choices=AFTER_DOUBT,
                                   help="The connection broke after the last byte: the mail may have arrived.")
-    in_doubt_wait_minutes: int = integer("Wait for evidence", default=15, min=0, max=10080, unit="minutes",
+    in_doubt_wait_minutes: int = integer("Wait for evidence about campaign mails", default=15, min=0, max=A_WEEK, unit="minutes",
                                         help="An open, a click or a report that it was delivered.")
+    transactional_in_doubt_policy: str = choice("Transactional mails in doubt", default="retry", choices=AFTER_DOUBT,
+                                                help="Somebody waits for a receipt or a code: a second copy does less harm than none.")
+    transactional_in_doubt_wait_minutes: int = integer("Wait for evidence about transactional mails", default=0, min=0, max=A_WEEK, unit="minutes",
+                                                      help="0: once more at once.")
     shorten_addresses: bool = switch("Shorten visitors’ addresses", default=True,
                                       help="Keeps a region instead of a person: the last part of each address becomes zero.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -206,10 +207,23 @@ def test_a_range_of_accepted_mails_never_takes_the_rows_of_the_next_slice(stage:
 
 def test_the_retry_schedule_is_the_settings_own() -> None:
     schedule = schedule_of("1, 5, 15, 60", 72)
-    assert [schedule.delay_s(attempts) for attempts in (1, 2, 3, 4, 5, 6)] == [60, 300, 900, 3600, 3600, 3600]
-    assert schedule.delay_s(74) == 3600
-    assert schedule.delay_s(75) is None
-    assert RetrySchedule((60,), 100).delay_s(2) is None
+    assert [schedule.delay_s(attempts, 0, lambda: 0) for attempts in (1, 2, 3, 4, 5, 6, 90)] == [60, 300, 900, 3600, 3600, 3600, 3600]
+    assert [schedule.delay_s(attempts, 0, lambda: 1) for attempts in (1, 2, 4)] == [75, 375, 4500]
+
+
+def test_a_mail_is_given_up_by_the_clock_after_a_last_try_at_the_very_end() -> None:
+    hour = 3600
+    schedule = schedule_of("1, 5, 15, 60", 72)
+    assert schedule.delay_s(5, 71.5 * hour) == hour // 2
+    assert schedule.delay_s(2, 72 * hour) is None
+    assert schedule.delay_s(900, 3 * hour) in range(hour, hour * 5 // 4 + 1)
+    assert RetrySchedule((9000,), 100).delay_s(1) == 100
+
+
+def test_many_that_are_put_off_at_once_do_not_come_back_at_once() -> None:
+    waits = Counter(RetrySchedule().delay_s(4) for _ in range(20_000))
+    assert 3600 <= min(waits) <= max(waits) <= 4500
+    assert max(waits.values()) < 100
 
 
 def test_nothing_is_left_claimed_when_a_job_ends(stage: Make) -> None:
