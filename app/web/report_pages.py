@@ -18,7 +18,7 @@ from app.db import db, reading, table_of
 from app.delivery.ledger import State
 from app.delivery.models import Recipient, Sending
 from app.plugins.calls import sending_costs
-from app.reports.campaign import PAGE, course_of, figures_of, links_of, missed, recipients, sending_of
+from app.reports.campaign import PAGE, RECIPIENT, course_of, figures_of, links_of, missed, recipients, sending_of
 from app.web.house import house, plugins
 
 # What the ledger's reasons mean, in words; a reason that is not here is shown as it stands (a plug-in's own words).
@@ -74,7 +74,7 @@ def recipients_file(campaign: Campaign, state: str, reason: str) -> Response:
     """Return the recipients as CSV, streamed: a million lines need no more memory than one."""
     run = _run(campaign)
     table = table_of(Recipient)
-    query = sa.select(table).where(table.c.sending_id == run.id).order_by(table.c.position)
+    query = sa.select(table).where(table.c.sending_id == run.id, table.c.kind == RECIPIENT).order_by(table.c.position)
     if (wanted := _state(state)) is not None:
         query = query.where(table.c.state == wanted)
     if reason:
