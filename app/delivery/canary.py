@@ -145,6 +145,13 @@ def _has_untried(connection: Connection, sending_id: int) -> bool:
     return connection.scalar(sa.select(BATCHES.c.id).where(*_of_canary(sending_id), BATCHES.c.state != "done").limit(1)) is not None
 
 
+def left_behind(connection: Connection, sending_id: int) -> int:
+    """Return how many wait for their wave."""
+    batch = BATCHES.c
+    return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(batch.last - batch.first + 1), 0)).where(
+        batch.sending_id == sending_id, batch.wave > 0, batch.state == "waiting")) or 0)
+
+
 def open_next(connection: Connection, sending_id: int) -> bool:
     """Let everybody else follow; return whether it was this call that did."""
     table = SENDINGS.c

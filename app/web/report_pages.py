@@ -19,6 +19,7 @@ from app.delivery.ledger import State
 from app.delivery.models import Recipient, Sending
 from app.plugins.calls import sending_costs
 from app.reports.campaign import PAGE, RECIPIENT, course_of, figures_of, links_of, missed, recipients, sending_of
+from app.web.control_pages import control_context
 from app.web.house import house, plugins
 
 # What the ledger's reasons mean, in words; a reason that is not here is shown as it stands (a plug-in's own words).
@@ -49,7 +50,7 @@ def live_context(campaign: Campaign) -> dict[str, Any]:
     figures = figures_of(db.session(), run)
     return {"campaign": campaign, "run": run, "figures": figures, "course": course_of(db.session(), run), "links": links_of(db.session(), run)[:5],
             "missed": missed(db.session(), run), "reason_words": reason_words, "costs": sending_costs(plugins()),
-            "is_live": run.state in {"freezing", "sending", "paused"}}
+            "is_live": run.state in {"freezing", "sending", "paused"}} | control_context(run)
 
 
 def clicks_context(campaign: Campaign) -> dict[str, Any]:
