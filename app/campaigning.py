@@ -19,6 +19,7 @@ from app.delivery import canary, lifecycle
 from app.delivery.lifecycle import TestRecipient
 from app.delivery.models import Sending
 from app.delivery.notices import queue_notice
+from app.delivery.plan import plan_of
 from app.delivery.zones import first_on_earth
 from app.house import House
 from app.jobs import FREEZE, SEND, SEND_TEST
@@ -209,7 +210,7 @@ def resume(house: House, session: Session, campaign: Campaign, *, by: str) -> bo
 def go_on_with_everybody(house: House, session: Session, campaign: Campaign, *, by: str) -> bool:
     """Wait for the canary no longer; a campaign that is paused or held goes on, too. False where everybody else is on their way already."""
     run = lifecycle.running(session, campaign)
-    if run is None or not canary.open_next(session.connection(), run.id):
+    if run is None or not plan_of(run.content).has_canary or not canary.open_next(session.connection(), run.id):
         return False
     _note(session, by, "campaign.opened", campaign)
     if run.state == "paused":

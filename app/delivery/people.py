@@ -18,8 +18,7 @@ from app.plugins.views import RecipientView
 SUBSCRIBERS: sa.Table = Subscriber.__table__  # type: ignore[assignment]
 
 _ROW = RECIPIENTS.c
-_OF_RECIPIENT = (_ROW.position, _ROW.email, _ROW.dedupe_key, _ROW.subscriber_id, _ROW.list_id, _ROW.attempts, _ROW.reason, _ROW.snapshot,
-                 _ROW.kind)
+_OF_RECIPIENT = (_ROW.position, _ROW.email, _ROW.dedupe_key, _ROW.subscriber_id, _ROW.list_id, _ROW.attempts, _ROW.reason, _ROW.snapshot)
 _OF_SUBSCRIBER = tuple(SUBSCRIBERS.c[name] for name in ("first_name", "last_name", "fields", "subscribed_ip", "subscribed_at"))
 
 

@@ -32,7 +32,8 @@ def made_up_fields(session: Session, user_id: int) -> dict[str, str]:
 
 def seed_rows(sending_id: int, list_ids: Sequence[int], addresses: Sequence[str], fields: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the ledger rows of the seeds, each address once. Their mail is that of the sending's first list."""
-    kept = {"first_name": _FIRST_NAME, "last_name": _LAST_NAME, "fields": dict(fields), "subscribed_ip": _ADDRESS, "subscribed_at": _DAY}
+    kept = {"first_name": _FIRST_NAME, "last_name": _LAST_NAME, "fields": dict(fields), "subscribed_ip": _ADDRESS, "subscribed_at": _DAY,
+            "seed": True}
     by_key = {normalise(address): address for address in addresses}
     return [{"sending_id": sending_id, "kind": SEED, "dedupe_key": key, "email": address, "subscriber_id": None,
              "list_id": list_ids[0] if list_ids else None, "reason": "", "state": State.PENDING, "settled_at": None, "snapshot": kept}
@@ -40,8 +41,8 @@ def seed_rows(sending_id: int, list_ids: Sequence[int], addresses: Sequence[str]
 
 
 def marked(row: Any, data: bytes) -> bytes:
-    """Return a finished mail, with our mark in front where it is a seed's."""
-    return HEADER + data if row.kind == SEED else data
+    """Return a finished mail, with our mark in front where it is a seed's: a recipient whose kept values say so."""
+    return HEADER + data if row.snapshot is not None and "seed" in row.snapshot else data
 
 
 def seeds_sent(connection: Connection, sending_id: int) -> int:

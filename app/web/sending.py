@@ -111,8 +111,7 @@ def send_as_typed(campaign: Campaign, form: SendForm) -> None:
 
 def clock_context(campaign: Campaign) -> dict[str, Any]:
     """Return what the page says of an hour on everybody's clock: the hour, and when it begins and ends on earth."""
-    owner = account()
-    context: dict[str, Any] = {"unknown_zone": owner.time_zone if owner else "UTC", "on_their_clock": None}
+    context: dict[str, Any] = {"unknown_zone": account().time_zone, "on_their_clock": None}
     if campaign.state == "scheduled" and campaign.in_recipients_zone and campaign.send_at:
         wall = wall_of(campaign.send_at)
         context["on_their_clock"] = {"wall": wall.strftime("%Y-%m-%d %H:%M"), "first": first_on_earth(wall), "last": last_on_earth(wall)}
