@@ -82,7 +82,7 @@ def test_bounces_hold_it_and_its_author_chooses_to_go_on(desk: Desk) -> None:  #
     assert "Bounced or blocked: 1, which is 50 %. The line is 2.0 %." in mail.plain.replace("\xa0", " ")
     page = report(desk)
     assert "Held: the first mails did not do well" in page
-    assert "4 people wait" in page
+    assert "4 people wait for your word" in page
     assert "Waits for you" in words(desk.paul.go("/user/campaigns/"))
     desk.act("everybody")
     desk.work()

@@ -83,7 +83,8 @@ class Office:
     def of_campaign(self, number: int) -> tuple[str, str]:
         """Return the campaign's state, and why it waits for a person."""
         with factory.every_tenant(), Session(self.house.engine) as session:
-            return session.execute(sa.select(Campaign.state, Campaign.held_why).where(Campaign.id == number)).one()._tuple()
+            found = session.scalars(sa.select(Campaign).where(Campaign.id == number)).one()
+            return found.state, found.held_why
 
     def mail_of_the_house(self) -> Any:
         """Let the house write to its administrator, and return the mail."""
