@@ -14,7 +14,7 @@ from app.campaigns.personalisation import Person, hashed_id, reader_of
 from app.delivery.content import split_texts
 from app.delivery.people import person_of
 from app.delivery.road import Mail, Stop, Trip, travel
-from app.delivery.seeds import marked
+from app.delivery.seeds import with_mark
 from app.delivery.steps import ADDRESSING, WRITING
 from app.mail.dkim import DkimSigner
 from app.mail.headers import date_text
@@ -81,7 +81,7 @@ class CompiledSending:
 
     def finish(self, row: Any, person: Person, data: bytes) -> Rendered:
         """Sign a rendered mail and give it its envelope."""
-        data = marked(row, data)
+        data = with_mark(row, data)
         if self.signer is not None:
             data = self.signer.sign(data, int(time.time()))
         mfrom = self.addressed.mfrom_fixed or mfrom_address(person.more["@mfrom"], self.addressed.mfrom_domain)

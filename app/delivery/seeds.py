@@ -40,7 +40,7 @@ def seed_rows(sending_id: int, list_ids: Sequence[int], addresses: Sequence[str]
             for key, address in by_key.items()]
 
 
-def marked(row: Any, data: bytes) -> bytes:
+def with_mark(row: Any, data: bytes) -> bytes:
     """Return a finished mail, with our mark in front where it is a seed's: a recipient whose kept values say so."""
     return HEADER + data if row.snapshot is not None and "seed" in row.snapshot else data
 

@@ -10,8 +10,9 @@ LOST = "Traceback (most recent call last):\nOSError: it broke"
 GONE = "The file is no longer on the server. Import it again; nobody is added twice."
 BAD_HTML = '<p>Hello %Subscriber:FirstName% %Subscriber:Shoe%</p><img src="a.png"><a href="shop.example">shop</a>' + "x" * 110_000
 CAMPAIGN = ("INSERT INTO campaigns (user_id, name, state, from_name, from_email, reply_to, subject, preheader, html, plain, plain_is_derived, track_opens, "
-            "track_links, channel, time_zone, revision, send_at, created_at, updated_at) SELECT user_id, name, '{state}', '', '', '', '', '', '', '', 1, 1, 1, "
-            "'', 'UTC', 1, updated_at, created_at, updated_at FROM campaigns WHERE id = {campaign}")
+            "track_links, channel, time_zone, in_recipients_zone, canary_minutes, held_why, revision, send_at, created_at, updated_at) "
+            "SELECT user_id, name, '{state}', '', '', '', '', '', '', '', 1, 1, 1, "
+            "'', 'UTC', 0, 60, '', 1, updated_at, created_at, updated_at FROM campaigns WHERE id = {campaign}")
 CONSENT = ("INSERT INTO consent_events (user_id, subscriber_id, list_id, kind, via, evidence, at) "
            "SELECT user_id, subscriber_id, list_id, '{kind}', '{via}', '{{}}', at FROM consent_events LIMIT 1")
 SUPPRESSED = ("INSERT INTO suppressions (user_id, list_id, pattern, reason, note, created_at) "
