@@ -6,6 +6,7 @@ Each act is one guarded change of state below, in the caller's transaction; the 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,19 +16,23 @@ from app.accounts.models import User
 from app.campaigns.findings import Finding, findings_of
 from app.campaigns.models import Campaign
 from app.db import utcnow
-from app.delivery import lifecycle, put_back
+from app.delivery import canary, lifecycle, put_back
 from app.delivery.again import write_again
 from app.delivery.lifecycle import TestRecipient
 from app.delivery.models import Sending
 from app.delivery.notices import queue_notice
+from app.delivery.plan import plan_of
+from app.delivery.zones import first_on_earth
 from app.house import House
 from app.jobs import FREEZE, PUT_BACK, SEND, SEND_TEST
 from app.plugins.calls import campaign_problems
 from app.plugins.views import CampaignView
 from app.settings.audit import record, record_on
+from app.settings.sections.system import SystemSettings
 from app.words import words
 
 A_MONTH = timedelta(days=30)
+LATE = "late"
 
 
 def problems(house: House, session: Session, campaign: Campaign) -> list[Finding]:
@@ -70,11 +75,11 @@ def _limits(session: Session, campaign: Campaign) -> list[Finding]:
     return found
 
 
-def send_now(house: House, session: Session, campaign: Campaign, *, by: str) -> bool:
+def send_now(house: House, session: Session, campaign: Campaign, *, by: str, on_their_clock: bool = False) -> bool:
     """Start the campaign; False where it is under way already, or something keeps it from going."""
     if problems(house, session, campaign):
         return False
-    sending = lifecycle.start_campaign_sending(house, session, campaign)
+    sending = lifecycle.start_campaign_sending(house, session, campaign, on_their_clock=on_their_clock)
     if sending is None:
         return False
     _note(session, by, "campaign.sent", campaign)
@@ -86,37 +91,92 @@ def send_or_schedule(house: House, session: Session, campaign: Campaign, at: dat
     """Start the campaign now (``at`` None), or let it start at a moment (UTC); ``zone`` is the one it was typed in."""
     if at is None:
         return send_now(house, session, campaign, by=by)
-    scheduled = session.execute(sa.update(Campaign).where(Campaign.id == campaign.id, Campaign.state.in_(lifecycle.STARTABLE))
-                                .values(state="scheduled", send_at=at, time_zone=zone).execution_options(synchronize_session=False))
-    session.refresh(campaign)
-    if not scheduled.rowcount:  # type: ignore[attr-defined]
+    if not _schedule(session, campaign, at, zone, on_their_clock=False):
         return False
     _note(session, by, "campaign.scheduled", campaign)
     return True
 
 
+def send_on_their_clock(house: House, session: Session, campaign: Campaign, wall: datetime, zone: str, *, by: str) -> bool:
+    """Let it go when the clock of each recipient shows ``wall``. Where that has begun on earth it starts now, for those it is over for too."""
+    first = first_on_earth(wall)
+    if not _schedule(session, campaign, first, zone, on_their_clock=True):
+        return False
+    _note(session, by, "campaign.scheduled", campaign)
+    return first > utcnow() or send_now(house, session, campaign, by=by, on_their_clock=True)
+
+
+def _schedule(session: Session, campaign: Campaign, at: datetime, zone: str, *, on_their_clock: bool) -> bool:
+    """``at``: when it starts; for an hour on everybody's clock that is the first moment of it on earth."""
+    scheduled = session.execute(
+        sa.update(Campaign).where(Campaign.id == campaign.id, Campaign.state.in_(lifecycle.STARTABLE))
+        .values(state="scheduled", send_at=at, time_zone=zone, in_recipients_zone=on_their_clock, held_why="")
+        .execution_options(synchronize_session=False))
+    session.refresh(campaign)
+    return bool(scheduled.rowcount)  # type: ignore[attr-defined]
+
+
 def start_due(house: House, session: Session, campaign: Campaign) -> bool:
-    """Start a campaign whose time has come. Where something keeps it from going by now, it is a draft again, and its author gets a mail."""
+    """Start a campaign whose time has come.
+
+    Where that is too long ago it waits for its author; where something keeps it from going by now it is a draft again. Either way its
+    author gets a mail.
+    """
+    if _is_late(house, campaign):
+        _hold_late(house, session, campaign)
+        return False
     if found := problems(house, session, campaign):
         if unschedule(house, session, campaign, by="schedule"):
-            _tell_author(house, session, campaign, found)
+            _tell_author(house, session, campaign, "campaign_not_sent", {"findings": found})
         return False
-    sending = lifecycle.start_campaign_sending(house, session, campaign, only_if_due=True)
+    sending = lifecycle.start_campaign_sending(house, session, campaign, only_if_due=True, on_their_clock=True)
     if sending is None:
         return False
     house.jobs.after_commit(session, FREEZE, sending=sending.id)
     return True
 
 
-def _tell_author(house: House, session: Session, campaign: Campaign, found: list[Finding]) -> None:
+def _is_late(house: House, campaign: Campaign) -> bool:
+    """Whether its time was over for too long when somebody looked: nothing ran then."""
+    delay = timedelta(minutes=house.settings.load().get(SystemSettings).late_start_minutes)
+    return campaign.send_at is not None and utcnow() - campaign.send_at > delay
+
+
+def _hold_late(house: House, session: Session, campaign: Campaign) -> None:
+    """Let it wait for its author, and say so once."""
+    held = session.execute(sa.update(Campaign).where(
+        Campaign.id == campaign.id, Campaign.state == "scheduled", Campaign.held_why == "", Campaign.send_at == campaign.send_at)
+        .values(held_why=LATE).execution_options(synchronize_session=False))
+    if held.rowcount:  # type: ignore[attr-defined]
+        _tell_author(house, session, campaign, "campaign_late", {"send_at": campaign.send_at})
+
+
+def _tell_author(house: House, session: Session, campaign: Campaign, mail: str, more: dict[str, Any]) -> None:
     owner = session.get_one(User, campaign.user_id)
-    queue_notice(session, owner.email, *house.write_mail("campaign_not_sent", owner, {"campaign": campaign.name, "findings": found}))
+    queue_notice(session, owner.email, *house.write_mail(mail, owner, {"campaign": campaign.name} | more))
+
+
+def lines_of(house: House) -> canary.Lines:
+    """Return under which shares a canary must stay."""
+    system = house.settings.load().get(SystemSettings)
+    return canary.Lines(system.canary_bounces, system.canary_complaints)
+
+
+def watch_canary(house: House, session: Session, sending_id: int) -> None:
+    """Let everybody follow a canary that is over and well; hold a campaign whose canary is not, and tell its author."""
+    lines = lines_of(house)
+    judged = canary.step(session.connection(), sending_id, lines)
+    if judged.outcome == canary.OPENED:
+        house.jobs.after_commit(session, SEND, sending=sending_id)
+    elif judged.outcome == canary.STOPPED:
+        campaign = session.get_one(Campaign, judged.campaign_id)
+        _tell_author(house, session, campaign, "campaign_held", {"standing": judged.standing, "lines": lines})
 
 
 def unschedule(_house: House, session: Session, campaign: Campaign, *, by: str) -> bool:
     """Make a draft of a campaign whose time has not come; False where it began meanwhile."""
     back = session.execute(sa.update(Campaign).where(Campaign.id == campaign.id, Campaign.state == "scheduled")
-                           .values(state="draft", send_at=None).execution_options(synchronize_session=False))
+                           .values(state="draft", send_at=None, held_why="").execution_options(synchronize_session=False))
     session.refresh(campaign)
     _note(session, by, "campaign.unscheduled", campaign)
     return bool(back.rowcount)  # type: ignore[attr-defined]
@@ -137,12 +197,27 @@ def pause_account(session: Session, user: User, *, by: str) -> None:
 
 
 def resume(house: House, session: Session, campaign: Campaign, *, by: str) -> bool:
-    """Go on where it was paused, unless the account is switched off."""
+    """Go on where it was paused, unless the account is switched off. A campaign that its canary held goes on with everybody."""
+    is_held = campaign.held_why == canary.HELD
     run = None if _switched_off(session, campaign) else lifecycle.resume(session, campaign)
     if run is None:
         return False
+    if is_held:
+        canary.open_next(session.connection(), run.id)
     _note(session, by, "campaign.resumed", campaign)
     house.jobs.after_commit(session, FREEZE if run.state == "freezing" else SEND, sending=run.id)
+    return True
+
+
+def go_on_with_everybody(house: House, session: Session, campaign: Campaign, *, by: str) -> bool:
+    """Wait for the canary no longer; a campaign that is paused or held goes on, too. False where everybody else is on their way already."""
+    run = lifecycle.running(session, campaign)
+    if run is None or not plan_of(run.content).has_canary or not canary.open_next(session.connection(), run.id):
+        return False
+    _note(session, by, "campaign.opened", campaign)
+    if run.state == "paused":
+        return resume(house, session, campaign, by=by)
+    house.jobs.after_commit(session, SEND, sending=run.id)
     return True
 
 

@@ -12,6 +12,7 @@ from app.audience.imports.running import due_imports
 from app.campaigns.models import Campaign
 from app.db import EVERY_TENANT, reading, scoped_to
 from app.delivery import notices
+from app.delivery.canary import canaries
 from app.delivery.due import due_campaigns, due_sendings, freezing_sendings
 from app.delivery.journal import JournalDirectory
 from app.delivery.policies import policy_of
@@ -35,6 +36,14 @@ def start_due_campaigns(house: House) -> None:
             campaign = session.get(Campaign, campaign_id)
             if campaign:
                 campaigning.start_due(house, session, campaign)
+            session.commit()
+
+
+def watch_canaries(house: House) -> None:
+    """Let everybody follow the canaries that are over and well, and hold the campaigns of all others."""
+    for sending_id in canaries(house.engine):
+        with scoped_to(EVERY_TENANT), Session(house.engine) as session:
+            campaigning.watch_canary(house, session, sending_id)
             session.commit()
 
 
@@ -83,5 +92,5 @@ def reconcile_ledger(house: House) -> None:
 
 # Seconds between two rounds of each task.
 TASKS: tuple[tuple[Task, float], ...] = (
-    (start_due_campaigns, 2.0), (recover_senders, 2.0), (ring_for_sendings, 2.0), (ring_for_notices, 2.0), (ring_for_imports, 2.0),
+    (start_due_campaigns, 2.0), (watch_canaries, 2.0), (recover_senders, 2.0), (ring_for_sendings, 2.0), (ring_for_notices, 2.0), (ring_for_imports, 2.0),
     (ring_for_plugins, 2.0), (reconcile_ledger, 10.0))

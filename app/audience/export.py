@@ -32,14 +32,14 @@ def csv_line(cells: Sequence[Any]) -> str:
 
 def export_list(engine: Engine, list_id: int, aliases: Sequence[str]) -> Iterator[str]:
     """Yield the list as CSV, line by line, by number: a million people need no more memory than a thousand."""
-    yield csv_line(["email", "first_name", "last_name", *aliases, "state", "subscribed_at", "unsubscribed_at"])
+    yield csv_line(["email", "first_name", "last_name", "time_zone", *aliases, "state", "subscribed_at", "unsubscribed_at"])
     table, after = table_of(Subscriber), 0
     while True:
         with reading(), engine.connect() as connection:
             rows = connection.execute(sa.select(table).where(table.c.list_id == list_id, table.c.id > after).order_by(table.c.id).limit(CHUNK)).all()
         for row in rows:
             moments = [moment.isoformat() if moment else "" for moment in (row.subscribed_at, row.unsubscribed_at)]
-            yield csv_line([row.email, row.first_name, row.last_name, *(row.fields.get(alias, "") for alias in aliases), row.state, *moments])
+            yield csv_line([row.email, row.first_name, row.last_name, row.time_zone, *(row.fields.get(alias, "") for alias in aliases), row.state, *moments])
         if len(rows) < CHUNK:
             return
         after = rows[-1].id

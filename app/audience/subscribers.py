@@ -36,15 +36,15 @@ def find(session: Session, found: SubscriberList, address: str) -> Subscriber | 
     return session.scalar(sa.select(Subscriber).where(Subscriber.list_id == found.id, Subscriber.dedupe_key == normalise(address)))
 
 
-def add(session: Session, found: SubscriberList, address: str, *, first_name: str = "", last_name: str = "", fields: dict[str, Any] | None = None,
-        via: str = "user", evidence: dict[str, Any] | None = None) -> Subscriber | None:
+def add(session: Session, found: SubscriberList, address: str, *, first_name: str = "", last_name: str = "", time_zone: str = "",
+        fields: dict[str, Any] | None = None, via: str = "user", evidence: dict[str, Any] | None = None) -> Subscriber | None:
     """Add a person, active; None where the list has the address already. The consent is on record from the start."""
     parsed = parse_address(address)
     if find(session, found, str(parsed)) is not None:
         return None
     _lock(session, found.id)
     person = Subscriber(user_id=found.user_id, list_id=found.id, email=str(parsed), dedupe_key=normalise(str(parsed)), first_name=first_name,
-                        last_name=last_name, fields=fields or {}, source="added")
+                        last_name=last_name, time_zone=time_zone, fields=fields or {}, source="added")
     try:
         with session.begin_nested():
             session.add(person)
@@ -55,9 +55,9 @@ def add(session: Session, found: SubscriberList, address: str, *, first_name: st
     return person
 
 
-def change(person: Subscriber, *, first_name: str, last_name: str, fields: dict[str, Any]) -> None:
+def change(person: Subscriber, *, first_name: str, last_name: str, time_zone: str, fields: dict[str, Any]) -> None:
     """Change what is known of a person; the address stays, because consent was given for that one."""
-    person.first_name, person.last_name, person.fields = first_name, last_name, dict(fields)
+    person.first_name, person.last_name, person.time_zone, person.fields = first_name, last_name, time_zone, dict(fields)
 
 
 def unsubscribe(session: Session, person: Subscriber, *, via: str, evidence: dict[str, Any]) -> bool:

@@ -84,6 +84,13 @@ def _take_revision(session: Session, campaign: Campaign, changed: Mapping[str, A
         raise Conflict({name: getattr(campaign, name) for name, value in changed.items() if getattr(campaign, name) != value})
 
 
+def set_canary(session: Session, campaign: Campaign, mails: int | None, percent: int | None, minutes: int) -> None:
+    """Say how many get it before all others (None and None: nobody), and how long it is waited then; of one that is not sent yet."""
+    session.execute(sa.update(Campaign).where(Campaign.id == campaign.id, Campaign.state.in_(WRITABLE))
+                    .values(canary_mails=mails, canary_percent=percent, canary_minutes=minutes).execution_options(synchronize_session=False))
+    session.refresh(campaign)
+
+
 def copy(session: Session, campaign: Campaign, name: str) -> Campaign:
     """Add a draft of this name that says the same to the same lists."""
     twin = Campaign(user_id=campaign.user_id, lists=list(campaign.lists), **{name: getattr(campaign, name) for name in FIELDS})

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from app.delivery.clock import db_now
 from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, State, new_claim
+from app.delivery.opening import is_open_now
 
 LEASE_S = 15 * 60
 RETRIES_AT_ONCE = 500
@@ -47,10 +48,10 @@ def claim_next(connection: Connection, sending_id: int, slot_id: int, held: Coll
 
 
 def claim_batch(connection: Connection, sending_id: int, slot_id: int, held: Collection[str] = ()) -> Claim | None:
-    """Claim the first waiting batch."""
+    """Claim the first waiting batch of those that are open now."""
     batch, token = BATCHES.c, new_claim()
     free = (sa.select(batch.id, batch.first, batch.last, batch.pacing_group)
-            .where(batch.sending_id == sending_id, batch.state == "waiting", batch.pacing_group.not_in(list(held)))
+            .where(batch.sending_id == sending_id, batch.state == "waiting", batch.pacing_group.not_in(list(held)), is_open_now(connection))
             .order_by(batch.first).limit(1))
     taken = {"state": "claimed", "claim": token, "slot_id": slot_id, "lease_until": db_now(connection, LEASE_S)}
     row = _take(connection, free, taken)

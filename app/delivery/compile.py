@@ -15,6 +15,7 @@ from app.delivery.columns import TOKENS, Columns, person
 from app.delivery.content import split_texts
 from app.delivery.people import SLIM_NAMES
 from app.delivery.road import Mail, Stop, Trip, travel
+from app.delivery.seeds import with_mark
 from app.delivery.steps import ADDRESSING, WRITING
 from app.mail.dkim import DkimSigner
 from app.mail.headers import HeaderError, date_text
@@ -75,7 +76,7 @@ class CompiledSending:
         render, signer = self.message.render, self.signer
         for row, of_row, mfrom in zip(rows, values, mfroms, strict=True):
             try:
-                data = render(of_row)
+                data = with_mark(row, render(of_row))
                 yield row, Rendered(row.position, mfrom, row.email, data if signer is None else signer.sign(data, int(time.time())))
             except (HeaderError, UnicodeError) as error:
                 yield row, error
@@ -86,6 +87,7 @@ class CompiledSending:
 
     def finish(self, row: Any, person: Person, data: bytes) -> Rendered:
         """Sign a rendered mail and give it its envelope."""
+        data = with_mark(row, data)
         if self.signer is not None:
             data = self.signer.sign(data, int(time.time()))
         mfrom = self.addressed.mfrom_fixed or mfrom_address(person.more["@mfrom"], self.addressed.mfrom_domain)

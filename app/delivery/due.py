@@ -11,6 +11,7 @@ from app.campaigns.models import Campaign
 from app.db import reading
 from app.delivery.clock import db_now
 from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, State
+from app.delivery.opening import is_open_now
 
 CAMPAIGNS: sa.Table = Campaign.__table__  # type: ignore[assignment]
 
@@ -24,10 +25,11 @@ class Due:
 
 
 def due_campaigns(engine: Engine) -> list[int]:
-    """Return the scheduled campaigns whose time has come, by the database's clock."""
+    """Return the scheduled campaigns whose time has come, by the database's clock, and that wait for nobody's word."""
     with reading(), engine.connect() as connection:
         return list(connection.scalars(sa.select(CAMPAIGNS.c.id).where(
-            CAMPAIGNS.c.state == "scheduled", CAMPAIGNS.c.send_at <= db_now(connection)).order_by(CAMPAIGNS.c.send_at).limit(100)))
+            CAMPAIGNS.c.state == "scheduled", CAMPAIGNS.c.held_why == "", CAMPAIGNS.c.send_at <= db_now(connection))
+            .order_by(CAMPAIGNS.c.send_at).limit(100)))
 
 
 def freezing_sendings(engine: Engine) -> list[Due]:
@@ -43,8 +45,9 @@ def due_sendings(engine: Engine) -> list[Due]:
     batch = sa.exists().where(BATCHES.c.sending_id == sending.id, BATCHES.c.state == "waiting")
     waiting = sa.exists().where(row.sending_id == sending.id, row.next_at.is_not(None))
     with reading(), engine.connect() as connection:
+        open_batch = batch.where(is_open_now(connection))
         again = sa.exists().where(row.sending_id == sending.id, row.next_at <= db_now(connection), row.state == State.PENDING)
         rows = connection.execute(sa.select(sending.id, sending.kind).where(sa.or_(
-            sa.and_(sending.state == "sending", sa.or_(batch, again)),
+            sa.and_(sending.state == "sending", sa.or_(open_batch, again)),
             sa.and_(sending.state == "cancelled", sa.or_(batch, waiting)))).order_by(sending.id))
         return [Due(found.id, found.kind) for found in rows]

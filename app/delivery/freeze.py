@@ -21,6 +21,10 @@ from app.delivery.crash import crash_point
 from app.delivery.cutting import LARGEST, cut
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
 from app.delivery.ledger import BATCHES, KINDS, RECIPIENTS, SENDINGS, State
+from app.delivery.parting import AT_ONCE, Places, by_place, places_of, revive_apart
+from app.delivery.plan import Plan, plan_of
+from app.delivery.seeds import seed_rows
+from app.delivery.values import VALUES, values_of
 
 SUBSCRIBERS: sa.Table = Subscriber.__table__  # type: ignore[assignment]
 CHUNK = 5000
@@ -61,9 +65,10 @@ def _people(connection: Connection, sending: Any) -> Sequence[Any]:
     walk, number = divmod(sending.freeze_list, len(sending.list_ids))
     person, row = SUBSCRIBERS.c, RECIPIENTS.c
     known = sa.and_(row.sending_id == sending.id, row.kind == KINDS["recipient"], row.dedupe_key == person.dedupe_key)
+    kept = VALUES if plan_of(sending.content).keeps_values else ()
     return connection.execute(
-        sa.select(person.id, person.list_id, person.email, person.dedupe_key, person.bounce_state, row.position, row.state.label("known"),
-                  sa.literal(WALKS[walk]).label("walk"))
+        sa.select(person.id, person.list_id, person.email, person.dedupe_key, person.bounce_state, person.time_zone, row.position,
+                  row.state.label("known"), sa.literal(WALKS[walk]).label("walk"), *kept)
         .outerjoin(RECIPIENTS, known)
         .where(person.list_id == sending.list_ids[number], person.state == WALKS[walk], person.id > sending.freeze_after)
         .order_by(person.id).limit(CHUNK)).all()
@@ -71,13 +76,16 @@ def _people(connection: Connection, sending: Any) -> Sequence[Any]:
 
 def _write_chunk(connection: Connection, sending: Any, people: Sequence[Any], tell: Tell) -> bool:
     """Write a chunk and move on, in one transaction; return whether it was the last."""
-    over = _is_walked(sending)
+    over, plan = _is_walked(sending), plan_of(sending.content)
     held = suppressed.look_up(connection, sending.user_id, [person.dedupe_key for person in people])
-    fresh = [person for person in people if person.position is None]
-    rows = [_row(sending.id, person, _reason(person, held)) for person in fresh]
-    _move_on(connection, sending, people, len(rows))
-    _insert(connection, sending, rows)
-    _revive(connection, sending, [person for person in people if person.known == State.SKIPPED and not _reason(person, held)])
+    mailed = [person for person in people if not _reason(person, held) and person.known in {None, State.SKIPPED}]
+    places = places_of(connection, sending.id, plan, mailed)
+    rows = [_row(sending.id, person, _reason(person, held), plan) for person in people if person.position is None]
+    seeds = _seeds(sending, plan)
+    _move_on(connection, sending, people, len(rows), len(seeds))
+    insert_recipients(connection, sending.id, sending.total + sending.seeds, seeds)
+    _insert(connection, sending, len(seeds), rows, places)
+    _revive(connection, sending, plan, [person for person in mailed if person.known == State.SKIPPED], places)
     if over:
         connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == sending.id).values(state="sending", started_at=utcnow()))
         finish_if_settled(connection, sending.id, tell)
@@ -85,14 +93,20 @@ def _write_chunk(connection: Connection, sending: Any, people: Sequence[Any], te
     return over
 
 
-def _move_on(connection: Connection, sending: Any, people: Sequence[Any], added: int) -> None:
+def _seeds(sending: Any, plan: Plan) -> list[Row]:
+    """Return the rows of the seeds with the first chunk, whose transaction is done once: they go ahead of everybody else."""
+    is_first = sending.freeze_list == 0 and sending.freeze_after == 0
+    return seed_rows(sending.id, sending.list_ids, plan.seeds, plan.seed_fields) if is_first else []
+
+
+def _move_on(connection: Connection, sending: Any, people: Sequence[Any], added: int, seeds: int) -> None:
     """Take the chunk: only where the walk is still where it was when the people were read."""
     is_last_of_walk = len(people) < CHUNK
     place = {"freeze_list": sending.freeze_list + 1, "freeze_after": 0} if is_last_of_walk else {"freeze_after": people[-1].id}
     moved = connection.execute(
         sa.update(SENDINGS).where(SENDINGS.c.id == sending.id, SENDINGS.c.state == "freezing",
                                   SENDINGS.c.freeze_list == sending.freeze_list, SENDINGS.c.freeze_after == sending.freeze_after)
-        .values(total=SENDINGS.c.total + added, **place))
+        .values(total=SENDINGS.c.total + added, seeds=SENDINGS.c.seeds + seeds, **place))
     if not moved.rowcount:
         raise Moved
 
@@ -106,30 +120,34 @@ def _reason(person: Any, held: suppressed.Suppressed) -> str:
     return "suppressed" if held.holds(person.dedupe_key, person.list_id) else ""
 
 
-def _row(sending_id: int, person: Any, reason: str) -> Row:
-    return {"sending_id": sending_id, "kind": KINDS["recipient"], "dedupe_key": person.dedupe_key, "email": person.email,
-            "subscriber_id": person.id, "list_id": person.list_id, "reason": reason,
-            "state": State.SKIPPED if reason else State.PENDING, "settled_at": utcnow() if reason else None}
+def _row(sending_id: int, person: Any, reason: str, plan: Plan) -> Row:
+    row = {"sending_id": sending_id, "kind": KINDS["recipient"], "dedupe_key": person.dedupe_key, "email": person.email,
+           "subscriber_id": person.id, "list_id": person.list_id, "reason": reason,
+           "state": State.SKIPPED if reason else State.PENDING, "settled_at": utcnow() if reason else None}
+    return row | {"snapshot": values_of(person)} if plan.keeps_values and not reason else row
 
 
-def _insert(connection: Connection, sending: Any, rows: list[Row]) -> None:
+def _insert(connection: Connection, sending: Any, seeds: int, rows: list[Row], places: Places) -> None:
     """Give the rows their positions and batches: those who will be mailed first, by group; those who will not at the end, done."""
-    insert_recipients(connection, sending.id, sending.total, [row for row in rows if not row["reason"]],
-                      [row for row in rows if row["reason"]])
+    insert_recipients(connection, sending.id, sending.total + sending.seeds + seeds, [row for row in rows if not row["reason"]],
+                      [row for row in rows if row["reason"]], places)
 
 
-def insert_recipients(connection: Connection, sending_id: int, after: int, rows: Sequence[Row], skipped: Sequence[Row] = ()) -> None:
-    """Write ledger rows and their batches from position ``after`` + 1 on, without a gap."""
+def insert_recipients(connection: Connection, sending_id: int, after: int, rows: Sequence[Row], skipped: Sequence[Row] = (),
+                      places: Places | None = None) -> None:
+    """Write ledger rows of one kind and their batches from position ``after`` + 1 on, without a gap; by ``places`` first, then by group."""
     batches, position = [], after
-    parts = [(part.group, "waiting", part.rows) for part in cut(rows)]
-    parts += [("", "done", skipped[start:start + LARGEST]) for start in range(0, len(skipped), LARGEST)]
-    ordered: list[Row] = []
-    for group, state, members in parts:
+    parts = [(place, part.group, "waiting", part.rows) for place, members in by_place(rows, places or {}) for part in cut(members)]
+    parts += [(AT_ONCE, "", "done", skipped[start:start + LARGEST]) for start in range(0, len(skipped), LARGEST)]
+    ordered: dict[str, list[Row]] = {"waiting": [], "done": []}
+    for place, group, state, members in parts:
         batches.append({"sending_id": sending_id, "first": position + 1, "last": position + len(members), "pacing_group": group,
+                        "kind": members[0]["kind"], "wave": place.wave, "not_before": place.not_before,
                         "state": state, "skipped": len(members) if state == "done" else 0})
-        ordered += [{**member, "position": position + offset} for offset, member in enumerate(members, start=1)]
+        ordered[state] += [{**member, "position": position + offset} for offset, member in enumerate(members, start=1)]
         position += len(members)
-    _write(connection, RECIPIENTS, ordered)
+    for written in ordered.values():
+        _write(connection, RECIPIENTS, written)
     _write(connection, BATCHES, batches)
 
 
@@ -139,12 +157,16 @@ def _write(connection: Connection, table: sa.Table, rows: Iterable[Row]) -> None
         connection.execute(sa.insert(table), rows[start:start + 1000])
 
 
-def _revive(connection: Connection, sending: Any, people: Sequence[Any]) -> None:
+def _revive(connection: Connection, sending: Any, plan: Plan, people: Sequence[Any], places: Places) -> None:
     """Mail somebody after all who was skipped on one list and may be mailed on another."""
     row, batch = RECIPIENTS.c, BATCHES.c
     for person in people:
+        kept = {"snapshot": values_of(person)} if plan.keeps_values else {}
         connection.execute(sa.update(RECIPIENTS).where(row.sending_id == sending.id, row.position == person.position)
-                           .values(state=State.PENDING, reason="", settled_at=None, subscriber_id=person.id, list_id=person.list_id))
+                           .values(state=State.PENDING, reason="", settled_at=None, subscriber_id=person.id, list_id=person.list_id, **kept))
+        if plan.is_parted:
+            revive_apart(connection, sending.id, person.position, places[person.dedupe_key])
+            continue
         connection.execute(
             sa.update(BATCHES).where(batch.sending_id == sending.id, batch.first <= person.position, batch.last >= person.position)
             .values(state="waiting", skipped=batch.skipped - 1))

@@ -89,10 +89,10 @@ def new_claim() -> str:
 
 
 def counts_of(connection: Connection, sending_id: int) -> Counts:
-    """Return the counts of a sending from its batches: exact, and cheap however many recipients there are."""
+    """Return the counts of a sending from its batches: exact, and cheap however many recipients there are. Seeds are nobody's figures."""
     sums = [sa.func.coalesce(sa.func.sum(BATCHES.c[name]), 0) for name in COUNTED]
     total = connection.scalar(sa.select(SENDINGS.c.total).where(SENDINGS.c.id == sending_id)) or 0
-    row = connection.execute(sa.select(*sums).where(BATCHES.c.sending_id == sending_id)).one()
+    row = connection.execute(sa.select(*sums).where(BATCHES.c.sending_id == sending_id, BATCHES.c.kind == KINDS["recipient"])).one()
     return Counts(total, *(int(number) for number in row))
 
 

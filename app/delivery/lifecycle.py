@@ -21,6 +21,7 @@ from app.delivery.content import Content, content_of
 from app.delivery.freeze import insert_recipients
 from app.delivery.ledger import KINDS, SENDINGS, State
 from app.delivery.models import Sending
+from app.delivery.plan import PLAN, plan_for
 from app.delivery.routing import route
 from app.delivery.trips import Circumstances, sender_of, verified_domains
 from app.mail.address import normalise
@@ -47,16 +48,21 @@ class TestRecipient:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def start_campaign_sending(house: House, session: Session, campaign: Campaign, *, only_if_due: bool = False) -> Sending | None:
-    """Start the campaign's run; return it, or None where somebody else did, or (``only_if_due``) its time has not come."""
+def start_campaign_sending(house: House, session: Session, campaign: Campaign, *, only_if_due: bool = False,
+                           on_their_clock: bool = False) -> Sending | None:
+    """Start the campaign's run; return it, or None where somebody else did, or (``only_if_due``) its time has not come.
+
+    ``on_their_clock``: a campaign for an hour of each recipient's own zone keeps it; else it goes to everybody at once.
+    """
     where = [Campaign.id == campaign.id, Campaign.state.in_(STARTABLE)]
     if only_if_due:
-        where += [Campaign.state == "scheduled", Campaign.send_at <= utcnow()]
-    won = session.execute(sa.update(Campaign).where(*where).values(state="sending").execution_options(synchronize_session=False))
+        where += [Campaign.state == "scheduled", Campaign.send_at <= utcnow(), Campaign.held_why == ""]
+    won = session.execute(sa.update(Campaign).where(*where).values(state="sending", held_why="").execution_options(synchronize_session=False))
     if not won.rowcount:  # type: ignore[attr-defined]
         return None
     session.refresh(campaign)
-    sending = _sending(house, session, campaign, "campaign", content_of(session, campaign))
+    plan = plan_for(session, house.settings.load(), campaign, on_their_clock=on_their_clock)
+    sending = _sending(house, session, campaign, "campaign", content_of(session, campaign) | {PLAN: plan})
     sending.list_ids = [found.id for found in campaign.lists]
     session.flush()
     _freeze_domain(house, session, sending)
@@ -136,7 +142,7 @@ def _change(session: Session, campaign: Campaign, states: tuple[str, ...], to: s
                               .values(state=to, epoch=Sending.epoch + 1, **ended).execution_options(synchronize_session=False))
     if not changed.rowcount:  # type: ignore[attr-defined]
         return None
-    session.execute(sa.update(Campaign).where(Campaign.id == campaign.id).values(state=of_campaign or to)
+    session.execute(sa.update(Campaign).where(Campaign.id == campaign.id).values(state=of_campaign or to, held_why="")
                     .execution_options(synchronize_session=False))
     session.refresh(campaign)
     session.refresh(run)

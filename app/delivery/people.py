@@ -15,6 +15,7 @@ from app.audience.models import Subscriber
 from app.campaigns.personalisation import Person
 from app.delivery.claim import Claim
 from app.delivery.ledger import RECIPIENTS, State
+from app.delivery.values import moment_of
 from app.plugins.views import RecipientView
 
 SUBSCRIBERS: sa.Table = Subscriber.__table__  # type: ignore[assignment]
@@ -101,7 +102,7 @@ def person_of(row: Any, more: Mapping[str, str]) -> Person:
         return Person(row.email, row.subscriber_id, row.first_name or "", row.last_name or "", row.fields or {}, row.subscribed_ip or "",
                       row.subscribed_at, more)
     return Person(row.email, kept.get("id"), kept.get("first_name", ""), kept.get("last_name", ""), kept.get("fields", {}),
-                  kept.get("subscribed_ip", ""), None, more)
+                  kept.get("subscribed_ip", ""), moment_of(kept), more)
 
 
 def recipient_view(row: Any) -> RecipientView:

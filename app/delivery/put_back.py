@@ -18,7 +18,7 @@ from app.delivery.again import write_again
 from app.delivery.clock import db_now
 from app.delivery.finish import Tell, finish_if_settled, is_put_back, reopen, tell_nobody
 from app.delivery.freeze import WALKS
-from app.delivery.ledger import RECIPIENTS, SENDINGS, State, move_counts
+from app.delivery.ledger import KINDS, RECIPIENTS, SENDINGS, State, move_counts
 
 # Failed, accepted by nobody, and another try may end otherwise. Never: no such mailbox, in doubt, left out. The order is for good: a
 # reason's place is its bit in the sending's row.
@@ -98,7 +98,8 @@ def put_back_people(connection: Connection, sending_id: int, positions: Collecti
 def put_back(connection: Connection, sending_id: int, who: tuple[sa.ColumnElement[bool], ...]) -> Sequence[int]:
     """Make the first of those who failed due at once, as if they had never been tried; return their positions."""
     row = RECIPIENTS.c
-    found = connection.scalars(sa.select(row.position).where(row.sending_id == sending_id, *who, row.state == State.FAILED)
+    found = connection.scalars(sa.select(row.position).where(
+        row.sending_id == sending_id, row.kind == KINDS["recipient"], *who, row.state == State.FAILED)
                                .order_by(row.position).limit(AT_ONCE).with_for_update()).all()
     if found:
         # A moment for the next try and no reason: counted as waiting, claimed by row, and found by nobody who looks for the missed.

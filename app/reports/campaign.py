@@ -12,12 +12,14 @@ from sqlalchemy.orm import Session
 
 from app.campaigns.models import Campaign
 from app.db import utcnow
+from app.delivery.ledger import KINDS
 from app.delivery.models import Batch, Link, Recipient, Sending, SendingMinute
 
 PAGE = 50
 POINTS = 40
 DETAIL = timedelta(hours=12)
 NOTHING = (0, 0, 0, 0, 0)
+RECIPIENT = KINDS["recipient"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def figures_by_campaign(session: Session, campaigns: Sequence[Campaign]) -> dict
 def _sums(session: Session, sending_ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
     """Return (sent, failed, skipped, in_doubt, waiting) of each sending."""
     columns = (Batch.sent, Batch.failed, Batch.skipped, Batch.in_doubt, Batch.waiting)
-    query = sa.select(Batch.sending_id, *map(sa.func.sum, columns)).where(Batch.sending_id.in_(sending_ids)).group_by(Batch.sending_id)
+    query = sa.select(Batch.sending_id, *map(sa.func.sum, columns)).where(Batch.sending_id.in_(sending_ids), Batch.kind == RECIPIENT).group_by(Batch.sending_id)
     return {number: tuple(map(int, sums)) for number, *sums in session.execute(query)} if sending_ids else {}
 
 
@@ -148,7 +150,8 @@ def links_of(session: Session, sending: Sending) -> list[Link]:
 
 def recipients(session: Session, sending: Sending, after: int, state: int | None) -> list[Recipient]:
     """Return the next recipients by position, PAGE + 1 of them at most; those who missed it have a report of their own (missed.py)."""
-    query = sa.select(Recipient).where(Recipient.sending_id == sending.id, Recipient.position > after).order_by(Recipient.position).limit(PAGE + 1)
+    query = sa.select(Recipient).where(Recipient.sending_id == sending.id, Recipient.kind == RECIPIENT, Recipient.position > after)
+    query = query.order_by(Recipient.position).limit(PAGE + 1)
     if state is not None:
         query = query.where(Recipient.state == state)
     return list(session.scalars(query))

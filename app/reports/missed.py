@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from app.db import reading
-from app.delivery.ledger import BATCHES, RECIPIENTS, State
+from app.delivery.ledger import BATCHES, KINDS, RECIPIENTS, State
 from app.delivery.put_back import RETRYABLE
 
 PAGE = 50
@@ -28,6 +28,7 @@ MISSED = (State.FAILED, State.SKIPPED, State.IN_DOUBT)
 DEFERRED = "deferred"
 PLUGIN = "plugin"
 WAITING = "waiting"
+RECIPIENT = KINDS["recipient"]
 STATE_OF = dict.fromkeys(FAILED, State.FAILED) | dict.fromkeys(SKIPPED, State.SKIPPED)
 NAMES = {"failed": State.FAILED, "skipped": State.SKIPPED, "in_doubt": State.IN_DOUBT}
 
@@ -55,9 +56,9 @@ class Group:
 
 def groups_of(connection: Connection, sending_id: int) -> list[Group]:
     """Return the groups, the largest first; who waits for another try comes last."""
-    counted = connection.execute(sa.select(_ROW.reason, sa.func.count()).where(_ROW.sending_id == sending_id, _ROW.reason > "")
-                                 .group_by(_ROW.reason)).all()
-    waiting = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(BATCHES.c.waiting), 0)).where(BATCHES.c.sending_id == sending_id)) or 0
+    counted = _counted(connection, sending_id)
+    waiting = connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(BATCHES.c.waiting), 0)).where(
+        BATCHES.c.sending_id == sending_id, BATCHES.c.kind == RECIPIENT)) or 0
     # Whom a plug-in keeps back waits or is left out; where nobody waits, all of them are left out.
     known = STATE_OF if waiting else STATE_OF | {PLUGIN: State.SKIPPED}
     found = [Group(known[reason].name.lower(), reason, count) for reason, count in counted if reason in known]
@@ -66,18 +67,29 @@ def groups_of(connection: Connection, sending_id: int) -> list[Group]:
     return found + ([Group(WAITING, "", int(waiting))] if waiting else [])
 
 
+def _counted(connection: Connection, sending_id: int) -> list[tuple[str, int]]:
+    """Count by reason, from the index alone; the few seeds, which stand in batches of their own, are taken off."""
+    counted = connection.execute(sa.select(_ROW.reason, sa.func.count()).where(_ROW.sending_id == sending_id, _ROW.reason > "")
+                                 .group_by(_ROW.reason)).all()
+    seeds: dict[str, int] = dict(connection.execute(
+        sa.select(_ROW.reason, sa.func.count()).select_from(BATCHES.join(RECIPIENTS, sa.and_(
+            _ROW.sending_id == BATCHES.c.sending_id, _ROW.position.between(BATCHES.c.first, BATCHES.c.last))))
+        .where(BATCHES.c.sending_id == sending_id, BATCHES.c.kind != RECIPIENT, _ROW.reason > "").group_by(_ROW.reason)).tuples().all())
+    return [(reason, left) for reason, count in counted if (left := count - seeds.get(reason, 0))]
+
+
 def _by_state(connection: Connection, sending_id: int, reasons: list[str]) -> list[Group]:
     """Count the few whose reason does not say their state: in doubt before, or kept back by a plug-in."""
     if not reasons:
         return []
     rows = connection.execute(sa.select(_ROW.state, _ROW.reason, sa.func.count()).where(
-        _ROW.sending_id == sending_id, _ROW.reason.in_(reasons), _ROW.state.in_(MISSED)).group_by(_ROW.state, _ROW.reason))
+        _ROW.sending_id == sending_id, _ROW.kind == RECIPIENT, _ROW.reason.in_(reasons), _ROW.state.in_(MISSED)).group_by(_ROW.state, _ROW.reason))
     return [Group(State(state).name.lower(), reason, count) for state, reason, count in rows]
 
 
 def people_of(connection: Connection, sending_id: int, group: Group, after: str = "", limit: int = PAGE) -> tuple[list[Any], str]:
     """Return the next people of a group and the mark after which the rest begins, "" at the end."""
-    query = sa.select(RECIPIENTS).where(_ROW.sending_id == sending_id).limit(limit + 1)
+    query = sa.select(RECIPIENTS).where(_ROW.sending_id == sending_id, _ROW.kind == RECIPIENT).limit(limit + 1)
     query = _waiting(query, after) if group.state == WAITING else _missed(query, group, after)
     rows = list(connection.execute(query))
     return rows[:limit], _mark(group, rows[limit - 1]) if len(rows) > limit else ""
@@ -117,13 +129,12 @@ def everybody(engine: Engine, sending_id: int, groups: list[Group]) -> Iterator[
 
 def retryable(connection: Connection, sending_id: int) -> dict[str, int]:
     """Return how many can be tried again, by reason, in the order of RETRYABLE."""
-    counted = connection.execute(sa.select(_ROW.reason, sa.func.count()).where(
-        _ROW.sending_id == sending_id, _ROW.reason.in_(RETRYABLE)).group_by(_ROW.reason))
-    found = {row.reason: int(row[1]) for row in counted}
+    found = dict(_counted(connection, sending_id))
     return {reason: found[reason] for reason in RETRYABLE if reason in found}
 
 
 def chosen_people(connection: Connection, sending_id: int, positions: list[int]) -> list[Any]:
     """Return those of these people who can be tried again, in order."""
     return list(connection.execute(sa.select(RECIPIENTS).where(
-        _ROW.sending_id == sending_id, _ROW.position.in_(positions), _ROW.reason.in_(RETRYABLE), _ROW.state == State.FAILED).order_by(_ROW.position)))
+        _ROW.sending_id == sending_id, _ROW.kind == RECIPIENT, _ROW.position.in_(positions), _ROW.reason.in_(RETRYABLE),
+        _ROW.state == State.FAILED).order_by(_ROW.position)))

@@ -17,6 +17,7 @@ from redis import Redis
 from sqlalchemy.engine import Connection
 
 from app.db import table_of, utcnow, writing
+from app.delivery.ledger import KINDS
 from app.delivery.models import Link, Recipient, Sending, SendingMinute, TrackingBatch, TrackingEvent
 from app.delivery.reconcile import settle_by_evidence
 from app.house import House
@@ -32,6 +33,7 @@ CHUNK = 1000
 # The name of a chunk is worth something for as long as a drainer may come back to its list; a week is far more than that.
 NAMES_KEPT = timedelta(days=7)
 LONGEST_ADDRESS = 45
+RECIPIENT = KINDS["recipient"]
 Key = tuple[int, int]
 
 
@@ -105,6 +107,7 @@ def write(connection: Connection, hits: Sequence[Hit], shorten: bool) -> list[di
 
 
 def _people(connection: Connection, keys: set[Key]) -> dict[Key, Any]:
+    """Return the recipients of these rows. Seeds are not among them: what they do is nobody's figure."""
     table = table_of(Recipient)
     found: dict[Key, Any] = {}
     by_sending: dict[int, list[int]] = defaultdict(list)
@@ -112,7 +115,7 @@ def _people(connection: Connection, keys: set[Key]) -> dict[Key, Any]:
         by_sending[sending_id].append(position)
     for sending_id, positions in by_sending.items():
         rows = connection.execute(sa.select(table.c.position, table.c.settled_at, table.c.opened_at, table.c.clicked_at)
-                                  .where(table.c.sending_id == sending_id, table.c.position.in_(positions)))
+                                  .where(table.c.sending_id == sending_id, table.c.position.in_(positions), table.c.kind == RECIPIENT))
         found |= {(sending_id, row.position): row for row in rows}
     return found
 

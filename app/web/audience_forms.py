@@ -7,15 +7,15 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField, FileRequired
-from wtforms import BooleanField, Field, SelectField, StringField, TextAreaField, ValidationError
+from wtforms import BooleanField, Field, SelectChoice, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.validators import InputRequired, Optional
 
 from app.audience import fields, lists
 from app.audience.models import CustomField, Subscriber, SubscriberList
 from app.db import db
 from app.mail.address import AddressError, parse_pattern
-from app.web.account_forms import is_address
-from app.web.choices import translated_choices
+from app.web.account_forms import is_address, zone_choices
+from app.web.choices import choices, translated_choices
 from app.web.form_words import Form, at_most
 from app.web.i18n import translated
 
@@ -37,12 +37,18 @@ class ListForm(Form):
             raise ValidationError(_("You have a list of this name. Choose another name."))
 
 
+def _zones_and_none() -> list[SelectChoice]:
+    return [*choices([("", _("Not known"))]), *zone_choices()]
+
+
 class SubscriberForm(Form):
     """A person on a list."""
 
     email = StringField(_l("Email address"), [InputRequired(_l("Type an address, such as maya@example.com.")), is_address])
     first_name = StringField(_l("First name"), [at_most(100)])
     last_name = StringField(_l("Last name"), [at_most(100)])
+    time_zone = SelectField(_l("Time zone"), choices=_zones_and_none, default="",
+                            description=_l("For campaigns that go at an hour of each recipient’s own clock. Not known: your account’s zone counts."))
 
 
 def subscriber_form(known: list[CustomField], person: Subscriber | None = None) -> SubscriberForm:
@@ -51,10 +57,17 @@ def subscriber_form(known: list[CustomField], person: Subscriber | None = None) 
     form_type = type("PersonForm", (SubscriberForm,), {f"field_{alias}": made for alias, made in names.items()})
     data = {f"field_{alias}": (person.fields or {}).get(alias, "") for alias in names} if person else {}
     form: SubscriberForm = form_type(obj=person, data=data)
+    _keep_zone(form, person)
     if person is not None:
         # Consent was given for this address; another address is another subscription.
         del form.email
     return form
+
+
+def _keep_zone(form: SubscriberForm, person: Subscriber | None) -> None:
+    """Offer the zone that the person has, too: an import may have brought one that the list of cities has not."""
+    if person is not None and person.time_zone not in {str(choice.value) for choice in form.time_zone.choices}:
+        form.time_zone.choices = [*form.time_zone.choices, *choices([(person.time_zone, person.time_zone)])]
 
 
 def _kind(kind: str) -> Any:
@@ -67,10 +80,11 @@ def _kind(kind: str) -> Any:
     return check
 
 
-def custom_values(form: SubscriberForm) -> dict[str, str]:
-    """Return the custom values that were typed, by alias; empty ones are left out."""
+def known_values(form: SubscriberForm) -> dict[str, Any]:
+    """Return what was typed of a person; of the custom values, by alias, those that are not empty."""
     typed = {field.short_name.removeprefix("field_"): field.data for field in form if field.short_name.startswith("field_")}
-    return {alias: value for alias, value in typed.items() if value}
+    return {"first_name": form.first_name.data or "", "last_name": form.last_name.data or "", "time_zone": form.time_zone.data or "",
+            "fields": {alias: value for alias, value in typed.items() if value}}
 
 
 class FieldForm(Form):

@@ -1,17 +1,14 @@
-"""The forms of a campaign: its name, the steps of writing it, a test, and the moment it goes."""
+"""The forms of a campaign: its name, the steps of writing it, and a test. When it goes: ``sending.py``."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import (
     BooleanField,
-    DateTimeLocalField,
     Field,
     HiddenField,
     SelectChoice,
@@ -24,7 +21,7 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from app.audience.models import SubscriberList
 from app.campaigns.models import Campaign
-from app.db import db, utcnow
+from app.db import db
 from app.mail.address import AddressError, parse_address
 from app.web.account_forms import is_address, zone_choices
 from app.web.channels import channel_choices
@@ -120,24 +117,3 @@ class TestSendForm(Form):
             self.found = [str(parse_address(part)) for part in found]
         except AddressError as error:
             raise ValidationError(translated(error)) from error
-
-
-class SendForm(Form):
-    """When a campaign goes: at once, or at a moment in a zone."""
-
-    send_at = DateTimeLocalField(_l("Send at"), [Optional()], format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
-    time_zone = SelectField(_l("Time zone"), choices=zone_choices)
-
-    def moment(self) -> datetime:
-        """Return the typed moment in UTC; of an hour that comes twice, the first."""
-        return self.send_at.data.replace(tzinfo=ZoneInfo(self.time_zone.data)).astimezone(UTC)
-
-    def validate_time_zone(self, field: Field) -> None:
-        """A moment that is over, or that the clocks leave out, cannot be kept."""
-        if self.send_at.data is None or field.errors:
-            return
-        local = self.send_at.data.replace(tzinfo=ZoneInfo(field.data))
-        if local.astimezone(UTC).astimezone(ZoneInfo(field.data)).replace(tzinfo=None) != self.send_at.data:
-            raise ValidationError(_("The clocks leave this hour out on that day. Choose a later one."))
-        if local.astimezone(UTC) <= utcnow():
-            raise ValidationError(_("This moment is over. Choose a later one, or send now."))

@@ -8,7 +8,7 @@ from flask import request
 from flask_babel import gettext as _
 
 from app.audience import fields
-from app.audience.imports.mapping import EMAIL, FIRST_NAME, LAST_NAME, guess, problem_with
+from app.audience.imports.mapping import EMAIL, FIRST_NAME, LAST_NAME, TIME_ZONE, guess, problem_with
 from app.audience.models import Import, SubscriberList
 from app.db import db
 from app.web import actor
@@ -22,7 +22,7 @@ def targets(found: Import) -> list[tuple[str, str]]:
     """Return what a column may be."""
     known = fields.all_fields(db.session(), db.session.get(SubscriberList, found.list_id))
     return [("", _("Leave it out")), (EMAIL, _("Email address")), (FIRST_NAME, _("First name")), (LAST_NAME, _("Last name")),
-            *((field.alias, field.name) for field in known), (NEW_FIELD, _("A new custom field"))]
+            (TIME_ZONE, _("Time zone")), *((field.alias, field.name) for field in known), (NEW_FIELD, _("A new custom field"))]
 
 
 def mapping_context(found: Import, form: MappingForm) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from app.db import db, reading, table_of
 from app.delivery.ledger import State
 from app.delivery.models import Recipient
 from app.plugins.calls import sending_costs
-from app.reports.campaign import PAGE, course_of, figures_of, links_of, recipients
+from app.reports.campaign import PAGE, RECIPIENT, course_of, figures_of, links_of, recipients
+from app.web.control_pages import control_context
 from app.web.house import house, plugins
 from app.web.missed_pages import missed, reason_words, run_of
 
@@ -25,7 +26,7 @@ def live_context(campaign: Campaign) -> dict[str, Any]:
     figures = figures_of(db.session(), run)
     return {"campaign": campaign, "run": run, "figures": figures, "course": course_of(db.session(), run), "links": links_of(db.session(), run)[:5],
             "missed": missed(run), "reason_words": reason_words, "costs": sending_costs(plugins()),
-            "is_live": run.state in {"freezing", "sending", "paused"}}
+            "is_live": run.state in {"freezing", "sending", "paused"}} | control_context(run)
 
 
 def clicks_context(campaign: Campaign) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def recipients_file(campaign: Campaign, state: str) -> Response:
     """Return the recipients as CSV, streamed: a million lines need no more memory than one."""
     run = run_of(campaign)
     table = table_of(Recipient)
-    query = sa.select(table).where(table.c.sending_id == run.id).order_by(table.c.position)
+    query = sa.select(table).where(table.c.sending_id == run.id, table.c.kind == RECIPIENT).order_by(table.c.position)
     if (wanted := _state(state)) is not None:
         query = query.where(table.c.state == wanted)
     headers = {"Content-Disposition": f'attachment; filename="campaign-{campaign.id}-recipients.csv"'}

@@ -28,6 +28,7 @@ ROUTES: dict[str, Route] = {
     "campaigns.cancel": Route(ACCOUNT, "campaigns.send", "campaign:Campaign", {"POST": 302}),
     "campaigns.copy": Route(ACCOUNT, "campaigns", "campaign:Campaign", {"POST": 302}),
     "campaigns.delete": Route(ACCOUNT, "campaigns", "campaign:Campaign", {"POST": 302}),
+    "campaigns.everybody": Route(ACCOUNT, "campaigns.send", "campaign:Campaign", {"POST": 409}),
     "campaigns.index": Route(ACCOUNT, "campaigns", "", {"GET": 200}),
     "campaigns.new": Route(ACCOUNT, "campaigns", "", {"GET": 200, "POST": 422}),
     "campaigns.pause": Route(ACCOUNT, "campaigns.send", "campaign:Campaign", {"POST": 302}),

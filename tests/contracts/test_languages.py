@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 from app.accounts.models import User
 from app.campaigns.findings import Finding
 from app.db import check_server, db
+from app.delivery.canary import Lines, Standing
 from app.house import House
 from app.plugins.builtin.google_analytics import SourceSettings
 from app.settings.schema import specs
@@ -162,7 +164,8 @@ def test_mails_of_the_platform_are_written_in_the_language_of_who_gets_them(abro
     with abroad.app.app_context():
         reader = db.session.get_one(User, abroad.town.a.user_id)
     findings = [Finding("bad", words("The HTML has %(size)s KB", size=3), words("Choose at least one under “To”."))]
-    values = {"link": "https://x.example/reset", "minutes": 30, "old": "a@x.example", "new": "b@x.example", "campaign": "January", "findings": findings}
+    values = {"link": "https://x.example/reset", "minutes": 30, "old": "a@x.example", "new": "b@x.example", "campaign": "January", "findings": findings,
+              "lines": Lines(Decimal("2.0"), Decimal("0.1")), "standing": Standing(100, 90, 9, 0, 1, 9, 3)}
     data = _data(abroad) | {text for text in values.values() if isinstance(text, str)}
     names = sorted(folder.name for folder in (Path(abroad.app.root_path) / "templates/weefive/email").iterdir() if folder.is_dir())
 

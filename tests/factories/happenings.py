@@ -10,8 +10,9 @@ LOST = "Traceback (most recent call last):\nOSError: it broke"
 GONE = "The file is no longer on the server. Import it again; nobody is added twice."
 BAD_HTML = '<p>Hello %Subscriber:FirstName% %Subscriber:Shoe%</p><img src="a.png"><a href="shop.example">shop</a>' + "x" * 110_000
 CAMPAIGN = ("INSERT INTO campaigns (user_id, name, state, from_name, from_email, reply_to, subject, preheader, html, plain, plain_is_derived, track_opens, "
-            "track_links, channel, time_zone, revision, send_at, created_at, updated_at) SELECT user_id, name, '{state}', '', '', '', '', '', '', '', 1, 1, 1, "
-            "'', 'UTC', 1, updated_at, created_at, updated_at FROM campaigns WHERE id = {campaign}")
+            "track_links, channel, time_zone, in_recipients_zone, canary_minutes, held_why, revision, send_at, created_at, updated_at) "
+            "SELECT user_id, name, '{state}', '', '', '', '', '', '', '', 1, 1, 1, "
+            "'', 'UTC', 0, 60, '', 1, updated_at, created_at, updated_at FROM campaigns WHERE id = {campaign}")
 CONSENT = ("INSERT INTO consent_events (user_id, subscriber_id, list_id, kind, via, evidence, at) "
            "SELECT user_id, subscriber_id, list_id, '{kind}', '{via}', '{{}}', at FROM consent_events LIMIT 1")
 SUPPRESSED = ("INSERT INTO suppressions (user_id, list_id, pattern, reason, note, created_at) "
@@ -29,9 +30,18 @@ PUT_IN = {"Gone", "gone", "nobody", "a@b@c", "transform_link", "lm1", "%Subscrib
           "shop.example", "a_b", "a.test", "%PreHeader%", "a@x.example", "(none)", "smtp"}
 
 
+# What a run of the sent campaign is made of whose next wave, or next hour, is waited for.
+LATER = ("INSERT INTO batches (sending_id, first, last, pacing_group, kind, wave, not_before, state, sent, failed, skipped, in_doubt, waiting) "
+         "SELECT id, 901, 950, '', 0, 1, '2040-01-01 10:00:00', 'waiting', 0, 0, 0, 0, 0 FROM sendings")
+HOURS_OVER = ("INSERT INTO batches (sending_id, first, last, pacing_group, kind, wave, not_before, state, sent, failed, skipped, in_doubt, waiting) "
+              "SELECT id, 951, 960, '', 0, 0, '2020-01-01 10:00:00', 'done', 10, 0, 0, 0, 0 FROM sendings")
+PLANNED = "UPDATE sendings SET state = '{state}', content = json_set(content, '$.plan', json_object({plan})), seeds = {seeds}, canary_until = {until}"
+
+
 def happenings() -> Iterator[Happening]:
     """Yield what may have happened. Numbers stand as {campaign} (the draft), {sent}, {import} (the one that is over), {user} and so on."""
     yield from _of_campaigns()
+    yield from _of_waiting()
     yield from _of_people()
     yield from _of_the_house()
 
@@ -72,6 +82,20 @@ def _of_campaigns() -> Iterator[Happening]:
     for state, reason in (("0", ""), ("1", ""), ("3", "expired"), ("4", "suppressed"), ("4", "unsubscribed"), ("4", "plugin"), ("5", ""), ("3", "blocked")):
         yield (f"recipients of state {state} {reason}", [f"UPDATE recipients SET state = {state}, reason = '{reason}', reply = ''"],
                [f"{sent}/recipients", f"{sent}/report"])
+
+
+def _of_waiting() -> Iterator[Happening]:
+    draft, sent = "/user/campaigns/{campaign}", "/user/campaigns/{sent}"
+    scheduled = "UPDATE campaigns SET state = 'scheduled', send_at = '2040-01-01 10:00:00', {more} WHERE id = {{campaign}}"
+    for more in ("in_recipients_zone = 1", "canary_mails = 500", "canary_percent = 10", "held_why = 'late'"):
+        yield f"a campaign that will go: {more}", [scheduled.format(more=more)], [f"{draft}/send", "/user/campaigns/"]
+    for state, until, held in (("sending", "NULL", ""), ("sending", "'2040-01-01 10:00:00'", ""), ("paused", "'2020-01-01 10:00:00'", "canary")):
+        yield (f"a canary that is {held or state}, until {until}",
+               [LATER, PLANNED.format(state=state, plan="'canary_mails', 3", seeds=0, until=until),
+                f"UPDATE campaigns SET state = '{state}', held_why = '{held}' WHERE id = {{sent}}"], [f"{sent}/report", "/user/campaigns/"])
+    yield ("seeds and hours of the clock",
+           [LATER, HOURS_OVER, PLANNED.format(state="sending", plan="'wall', '2040-01-01T09:00:00'", seeds=5, until="NULL"),
+            "UPDATE campaigns SET state = 'sending' WHERE id = {sent}"], [f"{sent}/report"])
 
 
 def _of_people() -> Iterator[Happening]:

@@ -27,13 +27,13 @@ READER = "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Thunderbird/128.0"
 class Mailed:
     """A campaign to ``people`` that went out; ``client`` is whoever opens a mail's addresses, without cookies."""
 
-    def __init__(self, app: Flask, sink: Sink, people: list[str], name: str = "paul") -> None:
+    def __init__(self, app: Flask, sink: Sink, people: list[str], name: str = "paul", **values: object) -> None:
         self.house: House = app.extensions["lettermill"]
         self.sink, self.client = sink, Client(Whole(app), use_cookies=False)
         with factory.every_tenant(), factory.session_of(self.house) as session:
             user = factory.make_user(session, name)
             found = factory.make_list(session, user, f"Readers of {name}", people)
-            campaign = factory.make_campaign(session, user, [found])
+            campaign = factory.make_campaign(session, user, [found], **values)
             if not session.scalar(sa.select(sa.func.count()).select_from(sa.text("delivery_servers"))):
                 factory.make_server(session, sink.port)
             session.commit()

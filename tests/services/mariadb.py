@@ -15,7 +15,6 @@ import pytest
 
 from tests.services.processes import binary, server
 
-
 # As it must run in earnest: the log is on the disk when a commit returns.
 DURABLE = ("--innodb-flush-method=fsync", "--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=1G")
 

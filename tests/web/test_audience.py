@@ -138,9 +138,9 @@ def test_a_list_comes_as_a_file_that_no_spreadsheet_computes(app: Flask, paul: C
     assert answer.is_streamed
     assert answer.mimetype == "text/csv"
     rows = list(csv.reader(io.StringIO(answer.text)))
-    assert rows[0] == ["email", "first_name", "last_name", "City", "state", "subscribed_at", "unsubscribed_at"]
-    assert [row[:4] for row in rows[1:]] == [["anna@example.com", "'=cmd()", "", "Oslo"], ["per@example.com", "'＋1", "", "Oslo"],
-                                             ["'+x@example.com", 'Q "uote", x', "", "Oslo"]]
+    assert rows[0] == ["email", "first_name", "last_name", "time_zone", "City", "state", "subscribed_at", "unsubscribed_at"]
+    assert [row[:5] for row in rows[1:]] == [["anna@example.com", "'=cmd()", "", "", "Oslo"], ["per@example.com", "'＋1", "", "", "Oslo"],
+                                             ["'+x@example.com", 'Q "uote", x', "", "", "Oslo"]]
 
 
 def test_fifty_people_are_a_page_and_the_next_one_goes_on(app: Flask, paul: Customer, readers: str) -> None:

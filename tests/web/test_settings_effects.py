@@ -15,6 +15,8 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.accounts.models import LoginSession
+from app.audience.models import Subscriber, Suppression
+from app.campaigns.models import Campaign
 from app.db import table_of, utcnow
 from app.delivery import notices
 from app.delivery.ledger import State
@@ -30,6 +32,7 @@ from tests.factories.mailed import Mailed
 from tests.factories.signing_in import browser_of, make_administrator
 from tests.plugins import SITE
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
+from workers.sweep import start_due_campaigns, watch_canaries
 
 ANNA = "anna@example.org"
 Try = Callable[["Office"], None]
@@ -67,6 +70,22 @@ class Office:
         made.go_out()
         return made
 
+    def with_canary(self, *, complained: bool) -> Mailed:
+        """Send the first four mails of a campaign to eight; let one of their readers complain."""
+        self.change(sa.delete(Suppression))
+        people = [f"c{number}@example.org" for number in range(8)]
+        mailed = Mailed(self.app, self.sink, people, next(self._names), canary_mails=4)
+        mailed.go_out()
+        if complained:
+            self.change(sa.insert(Suppression).values(pattern="c1@example.org", reason="complaint", created_at=utcnow()))
+        return mailed
+
+    def of_campaign(self, number: int) -> tuple[str, str]:
+        """Return the campaign's state, and why it waits for a person."""
+        with factory.every_tenant(), Session(self.house.engine) as session:
+            found = session.scalars(sa.select(Campaign).where(Campaign.id == number)).one()
+            return found.state, found.held_why
+
     def mail_of_the_house(self) -> Any:
         """Let the house write to its administrator, and return the mail."""
         self.sink.taken.clear()
@@ -78,8 +97,8 @@ class Office:
 
     def change(self, statement: Any) -> None:
         """Change rows beside the pages."""
-        with Session(self.house.engine) as session, session.begin():
-            session.execute(statement)
+        with factory.every_tenant(), Session(self.house.engine) as session, session.begin():
+            session.execute(statement.execution_options(synchronize_session=False))
 
     def row(self, mailed: Mailed) -> Recipient:
         """The ledger's row of the mail."""
@@ -122,6 +141,56 @@ def _the_pre_header_stands_in_its_template(office: Office) -> None:
     office.set("email-delivery.preheader_template", '<span class="before">%PreHeader%!</span>')
     other = office.sent().mail(ANNA).get_body(("html",)).get_content()  # type: ignore[union-attr]
     assert re.search(r'<body>\s*<span class="before">What is new!</span>', other)
+
+
+@of("email-delivery.seeds")
+def _seeds_get_a_copy(office: Office) -> None:
+    office.sent()
+    assert office.sink.copies() == {ANNA: 1}
+    office.set("email-delivery.seeds", "one@example.net\ntwo@example.net")
+    mailed = office.sent()
+    assert office.sink.copies() == {ANNA: 1, "one@example.net": 1, "two@example.net": 1}
+    assert (mailed.sending.total, mailed.sending.seeds, mailed.mail("two@example.net")["X-Lettermill-Seed"]) == (1, 2, "yes")
+
+
+@of("email-delivery.keep_values")
+def _a_web_view_shows_what_was_mailed(office: Office) -> None:
+    for kept in (False, True):
+        if kept:
+            office.set("email-delivery.keep_values", "on")
+        office.change(sa.update(Subscriber).values(first_name="Anna"))
+        mailed = office.sent()
+        office.change(sa.update(Subscriber).values(first_name="Berta"))
+        view, = mailed.addresses(ANNA, "/t/v/")
+        page = mailed.get(mailed.get(view).headers["Location"].removeprefix("http://localhost")).text
+        assert ("Hello anna" in page, "Hello Berta" in page) == (kept, not kept)
+        office.change(sa.delete(Subscriber))
+        assert ("Hello anna" in mailed.get(mailed.get(view).headers["Location"].removeprefix("http://localhost")).text) is kept
+
+
+@of("system.late_start_minutes")
+def _a_late_campaign_waits_for_its_author(office: Office) -> None:
+    for typed, held in ((None, ""), ("10", "late")):
+        if typed:
+            office.set("system.late_start_minutes", typed)
+        campaign_id = office.mailed().campaign_id
+        office.change(sa.update(Campaign).where(Campaign.id == campaign_id).values(state="scheduled", send_at=utcnow() - timedelta(minutes=30)))
+        start_due_campaigns(office.house)
+        assert office.of_campaign(campaign_id) == ("scheduled" if held else "sending", held)
+
+
+@of("system.canary_bounces", "system.canary_complaints")
+def _a_canary_is_held_by_the_lines(office: Office) -> None:
+    refused = {"c0@example.org": [b"550 5.1.1 No such user"]}
+    tries = (({}, refused, "canary"), ({"canary_bounces": "25"}, refused, ""), ({"canary_bounces": "24.5"}, refused, "canary"),
+             ({}, {}, "canary"), ({"canary_complaints": "25.0"}, {}, ""))
+    for settings, replies, held in tries:
+        for name, value in settings.items():
+            office.set(f"system.{name}", value)
+        office.sink.faults.at_rcpt = {address: list(answers) for address, answers in replies.items()}
+        mailed = office.with_canary(complained=not replies)
+        watch_canaries(office.house)
+        assert office.of_campaign(mailed.campaign_id)[1] == held
 
 
 @of("email-addresses.sender_email", "email-addresses.sender_name", "product.name")

@@ -97,7 +97,8 @@ def _domain_patterns(key: str) -> list[str]:
 
 def _difference(person: Any, row: Row) -> dict[str, Any]:
     fields = dict(person.fields or {}) | row.fields
-    wanted = {"first_name": row.first_name or person.first_name, "last_name": row.last_name or person.last_name, "fields": fields}
+    wanted = {"first_name": row.first_name or person.first_name, "last_name": row.last_name or person.last_name, "fields": fields,
+              "time_zone": row.time_zone or person.time_zone}
     is_same = all(getattr(person, name) == value for name, value in wanted.items())
     return {} if is_same else wanted
 
@@ -111,7 +112,8 @@ def _add(connection: Connection, found: Any, chunk: Chunk, fresh: list[tuple[Rec
         return 0
     now = utcnow()
     values = [{"user_id": found.user_id, "list_id": found.list_id, "email": row.email, "dedupe_key": row.dedupe_key, "state": "active",
-               "bounce_state": "none", "first_name": row.first_name, "last_name": row.last_name, "fields": row.fields, "source": "import",
+               "bounce_state": "none", "first_name": row.first_name, "last_name": row.last_name, "fields": row.fields,
+               "time_zone": row.time_zone, "source": "import",
                "import_id": found.id, "subscribed_ip": "", "subscribed_at": now} for _, row in fresh]
     connection.execute(sa.insert(PEOPLE), values)
     _consent(connection, found, [row.dedupe_key for _, row in fresh])
@@ -140,7 +142,8 @@ def _consent(connection: Connection, found: Any, keys: list[str]) -> None:
 def _change(connection: Connection, changed: list[dict[str, Any]]) -> None:
     if changed:
         connection.execute(sa.update(PEOPLE).where(PEOPLE.c.id == sa.bindparam("number")).values(
-            first_name=sa.bindparam("first_name"), last_name=sa.bindparam("last_name"), fields=sa.bindparam("fields")), changed)
+            first_name=sa.bindparam("first_name"), last_name=sa.bindparam("last_name"), fields=sa.bindparam("fields"),
+            time_zone=sa.bindparam("time_zone")), changed)
 
 
 def write_rejected(connection: Connection, import_id: int, rejected: list[tuple[Record, str]]) -> None:

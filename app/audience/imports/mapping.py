@@ -11,14 +11,16 @@ from pathlib import Path
 from app.audience import fields
 from app.audience.imports.records import Record, records
 from app.audience.models import CustomField, Import
+from app.audience.zones import zone_named
 from app.mail.address import AddressError, normalise, parse_address
 from app.words import words
 
 LOOKED_AT = 1000
-EMAIL, FIRST_NAME, LAST_NAME = "email", "first_name", "last_name"
+EMAIL, FIRST_NAME, LAST_NAME, TIME_ZONE = "email", "first_name", "last_name", "time_zone"
 _NAMES = {EMAIL: {"email", "emailaddress", "mail", "eposta", "emailadresse", "adresse", "address", "correo"},
           FIRST_NAME: {"firstname", "first", "givenname", "vorname", "fornavn", "prenom", "nombre", "name"},
-          LAST_NAME: {"lastname", "last", "surname", "familyname", "nachname", "etternavn", "nom", "apellido"}}
+          LAST_NAME: {"lastname", "last", "surname", "familyname", "nachname", "etternavn", "nom", "apellido"},
+          TIME_ZONE: {"timezone", "tz", "zone", "zeitzone", "tidssone", "fuseauhoraire", "zonahoraria"}}
 
 
 def guess(found: Import, known: Sequence[CustomField]) -> dict[str, str]:
@@ -69,6 +71,7 @@ class Row:
     first_name: str
     last_name: str
     fields: dict[str, str]
+    time_zone: str = ""
 
 
 def read_record(record: Record, mapping: dict[str, str], kinds: dict[str, str]) -> Row:
@@ -85,8 +88,9 @@ def read_row(cells: Sequence[str], mapping: dict[str, str], kinds: dict[str, str
     if not address:
         raise ValueError(words("There is no address in this line."))
     parsed = str(parse_address(address))
-    first, last = values.pop(FIRST_NAME, "")[:100], values.pop(LAST_NAME, "")[:100]
-    return Row(parsed, normalise(parsed), first, last, {alias: _value(alias, text, kinds) for alias, text in values.items() if alias in kinds and text})
+    first, last, zone = values.pop(FIRST_NAME, "")[:100], values.pop(LAST_NAME, "")[:100], zone_named(values.pop(TIME_ZONE, ""))
+    own = {alias: _value(alias, text, kinds) for alias, text in values.items() if alias in kinds and text}
+    return Row(parsed, normalise(parsed), first, last, own, zone)
 
 
 def _value(alias: str, text: str, kinds: dict[str, str]) -> str:

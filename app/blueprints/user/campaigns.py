@@ -51,7 +51,9 @@ def new() -> Response:
 @policy(ACCOUNT, "campaigns", campaign=Campaign)
 def show(campaign: Campaign) -> Response:
     """Lead to the editor of a campaign that can be written, to the report of one that was sent, or to the mail for who may see no reports."""
-    report = url_for("reports.live", campaign_id=campaign.id)
+    report, send = (url_for(view, campaign_id=campaign.id) for view in ("reports.live", "editor.send"))
+    if campaign.state == "scheduled" and campaign.held_why and opens(send):
+        return redirect(send)
     if campaign.state in writing.WRITABLE:
         return redirect(url_for("editor.edit", campaign_id=campaign.id))
     return redirect(report if opens(report) else url_for("editor.preview", campaign_id=campaign.id))
@@ -103,6 +105,13 @@ def pause(campaign: Campaign) -> Response:
 def resume(campaign: Campaign) -> Response:
     """Go on where it was paused."""
     return _act(campaigning.resume, campaign, _("Only a paused campaign can go on."))
+
+
+@room.post("/<int:campaign_id>/everybody")
+@policy(ACCOUNT, "campaigns.send", campaign=Campaign)
+def everybody(campaign: Campaign) -> Response:
+    """Wait no longer for those who got it first."""
+    return _act(campaigning.go_on_with_everybody, campaign, _("Nobody waits for the first mails of this campaign."))
 
 
 @room.get("/<int:campaign_id>/cancel")

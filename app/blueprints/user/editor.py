@@ -10,11 +10,12 @@ from app import campaigning
 from app.campaigns.models import Campaign
 from app.db import db
 from app.web import actor
-from app.web.campaign_forms import SendForm, TestSendForm
+from app.web.campaign_forms import TestSendForm
 from app.web.editing import preview_context, send_context, write_step
 from app.web.fragments import page_or_panel, wants_panel
 from app.web.house import house
 from app.web.policy import ACCOUNT, Room, policy
+from app.web.sending import clock_context, send_as_typed, send_form
 
 room = Room("editor", __name__, url_prefix="/user/campaigns")
 
@@ -67,12 +68,11 @@ def test(campaign: Campaign) -> Response:
 @policy(ACCOUNT, "campaigns.send", campaign=Campaign)
 def send(campaign: Campaign) -> Response:
     """Say what will happen and to how many; then send now, or at a time."""
-    form = SendForm(time_zone=campaign.time_zone)
+    form = send_form(campaign)
     problems = campaigning.problems(house(), db.session(), campaign)
     if not form.validate_on_submit() or problems:
         status = 422 if request.method == "POST" else 200
-        return page_or_panel("weefive/campaigns/send.html", status=status, form=form, problems=problems, **send_context(campaign))
-    at = form.moment() if form.send_at.data else None
-    campaigning.send_or_schedule(house(), db.session(), campaign, at, form.time_zone.data, by=actor.actor_name())
-    db.session.commit()
+        return page_or_panel("weefive/campaigns/send.html", status=status, form=form, problems=problems, **send_context(campaign),
+                             **clock_context(campaign))
+    send_as_typed(campaign, form)
     return redirect(url_for("campaigns.show", campaign_id=campaign.id))

@@ -10,7 +10,7 @@ from app.audience import fields, lists, subscribers, telling
 from app.audience.models import Subscriber, SubscriberList
 from app.db import db
 from app.web import actor
-from app.web.audience_forms import custom_values, subscriber_form
+from app.web.audience_forms import known_values, subscriber_form
 from app.web.fragments import page_or_panel
 from app.web.house import house, plugins
 from app.web.policy import ACCOUNT, Room, policy
@@ -35,8 +35,8 @@ def _add(form: object, found: SubscriberList) -> bool:
     if lists.room_for(db.session(), account()) == 0:
         email.errors = [_("Your account has as many subscribers as it may have.")]
         return False
-    person = subscribers.add(db.session(), found, email.data, first_name=form.first_name.data or "", last_name=form.last_name.data or "",  # type: ignore[attr-defined]
-                             fields=custom_values(form), evidence={"by": actor.actor_name(), "address": actor.client_address()})  # type: ignore[arg-type]
+    evidence = {"by": actor.actor_name(), "address": actor.client_address()}
+    person = subscribers.add(db.session(), found, email.data, **known_values(form), evidence=evidence)  # type: ignore[arg-type]
     if person is None:
         email.errors = [_("This address is on the list already.")]
         return False
@@ -52,7 +52,7 @@ def show(subscriber: Subscriber) -> Response:
     found = db.session.get(SubscriberList, subscriber.list_id)
     form = subscriber_form(fields.all_fields(db.session(), found), subscriber)
     if form.validate_on_submit():
-        subscribers.change(subscriber, first_name=form.first_name.data or "", last_name=form.last_name.data or "", fields=custom_values(form))
+        subscribers.change(subscriber, **known_values(form))
         db.session.commit()
         flash(_("Saved."), "ok")
         return redirect(url_for("subscribers.show", subscriber_id=subscriber.id))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import nh3
 
-from app.settings.schema import choice, long_text, section, text
+from app.settings import rules
+from app.settings.schema import choice, lines, long_text, section, switch, text
 from app.words import words
 
 PREHEADER = "%PreHeader%"
@@ -33,3 +34,8 @@ class EmailDelivery:
                                   help="How mail leaves, where a campaign does not choose. Plug-ins may add channels.")
     preheader_template: str = long_text("Pre-header text template", default=DEFAULT_TEMPLATE, max=4000, rules=(_holds_tag, _is_harmless),
                                         help="Goes right after <body> of HTML mail, hidden, with the campaign’s pre-header in it.")
+    seeds: tuple[str, ...] = lines("Seed list", each=rules.address, most=50,
+                                   help="One address a line. Each gets one copy of every campaign, marked by a header; no figure counts it.")
+    keep_values: bool = switch("Subscriber data snapshot", default=False,
+                               help="Keeps with each mail the subscriber’s values as they were mailed: a web view shows them when they have changed or are "
+                                    "gone. About 200 bytes and 25 µs when a campaign starts for each recipient, more with many custom fields.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 
-from app.settings.schema import Problem, choice, integer, section, switch, text, url
+from app.settings.schema import Problem, choice, integer, number, section, switch, text, url
 from app.words import words
 
 AFTER_DOUBT = (("retry", "Wait for evidence, then send once more"), ("park", "Keep them for me to decide"))
@@ -36,6 +37,12 @@ class SystemSettings:
                                                 help="Somebody waits for a receipt or a code: a second copy does less harm than none.")
     transactional_in_doubt_wait_minutes: int = integer("Wait for evidence about transactional mails", default=0, min=0, max=A_WEEK, unit="minutes",
                                                       help="0: once more at once.")
+    late_start_minutes: int = integer("Ask about late campaigns after", default=60, min=0, max=10080, unit="minutes",
+                                      help="A campaign whose time passed longer ago while nothing ran waits for its author. Within this time it goes at once.")
+    canary_bounces: Decimal = number("Canary: bounces", default=Decimal("2.0"), min=Decimal(0), max=Decimal(100), unit="%",
+                                     help="If more of the first mails bounce or are blocked, the campaign is held and its author asked.")
+    canary_complaints: Decimal = number("Canary: complaints", default=Decimal("0.1"), min=Decimal(0), max=Decimal(100), unit="%",
+                                        help="If more of the first readers complain, the campaign is held and its author asked.")
     shorten_addresses: bool = switch("Shorten visitors’ addresses", default=True,
                                       help="Keeps a region instead of a person: the last part of each address becomes zero.")
 

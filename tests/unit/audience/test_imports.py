@@ -153,6 +153,19 @@ def test_custom_fields_are_checked_by_their_kind(session: Session, house: House,
     assert reasons(session, row) == [(4, "Age: Type a number, such as 12 or 12.5.")]
 
 
+def test_a_column_of_time_zones_is_found_and_checked(session: Session, house: House, found: SubscriberList) -> None:
+    subscribers.add(session, found, "kept@example.com", time_zone="Asia/Tokyo")
+    subscribers.add(session, found, "moved@example.com", time_zone="Asia/Tokyo")
+    session.commit()
+
+    row = run_import(session, house, found, "Email,Time zone\na@example.com,europe/oslo\nb@example.com,\nc@example.com,Oslo\nkept@example.com,\n"
+                     "moved@example.com,America/New York\n")
+
+    assert {email: person.time_zone for email, person in people(session, found).items()} == {
+        "a@example.com": "Europe/Oslo", "b@example.com": "", "kept@example.com": "Asia/Tokyo", "moved@example.com": "America/New_York"}
+    assert (counts(row), reasons(session, row)) == ((2, 1, 1, 1), [(4, "Oslo is no time zone. Type one as Europe/Oslo.")])
+
+
 def test_the_limit_of_the_account_stops_adding_and_not_updating(session: Session, house: House, found: SubscriberList, user: User) -> None:
     limit(session, user, subscribers=2)
     subscribers.add(session, found, "old@example.com")
