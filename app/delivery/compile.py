@@ -29,12 +29,13 @@ _TOKENS: tuple[tuple[str, Purpose], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One finished mail and its envelope."""
+    """One finished mail and its envelope. ``envid``: the token that a report about it brings back."""
 
     position: int
     mfrom: str
     rcpt_to: str
     data: bytes
+    envid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class CompiledSending:
         if self.signer is not None:
             data = self.signer.sign(data, int(time.time()))
         mfrom = self.addressed.mfrom_fixed or mfrom_address(person.more["@mfrom"], self.addressed.mfrom_domain)
-        return Rendered(row.position, mfrom, row.email, data)
+        return Rendered(row.position, mfrom, row.email, data, person.more["@mfrom"])
 
 
 def compile_sending(trip: Trip, tokens: TokenKeys, signer: DkimSigner | None = None) -> CompiledSending:

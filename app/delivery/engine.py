@@ -159,7 +159,7 @@ class Sender:
             for row, person in compiled.people(rows, of.plugged):
                 made = self._rendered(of, compiled, row, person, slowly=slowly)
                 if isinstance(made, Rendered):
-                    yield WireMessage(made.position, made.mfrom, made.rcpt_to, made.data, deadline)
+                    yield WireMessage(made.position, made.mfrom, made.rcpt_to, made.data, deadline, made.envid)
                 else:
                     stopped.append(of.policy.after_stop(row.position, made) if isinstance(made, Stop) else made)
 
