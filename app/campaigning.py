@@ -18,6 +18,7 @@ from app.delivery import lifecycle
 from app.delivery.lifecycle import TestRecipient
 from app.delivery.models import Sending
 from app.delivery.notices import queue_notice
+from app.delivery.streams import sent_lately
 from app.house import House
 from app.jobs import FREEZE, SEND, SEND_TEST
 from app.plugins.calls import campaign_problems
@@ -59,10 +60,10 @@ def _limits(session: Session, campaign: Campaign) -> list[Finding]:
         if sent >= most:
             found.append(Finding("bad", words("The account may send %(most)s campaigns in 30 days, and has sent %(sent)s.", most=most, sent=sent)))
     if (most := limits.get("mails_per_month")) is not None:
-        mails = session.scalar(sa.select(sa.func.coalesce(sa.func.sum(Sending.total), 0)).where(*recent)) or 0
+        mails = sent_lately(session.connection(), campaign.user_id)
         wanted = sum(people.active_count for people in campaign.lists)
         if mails + wanted > most:
-            left = max(0, most - int(mails))
+            left = max(0, most - mails)
             found.append(Finding("bad", words("The account may send %(most)s mails in 30 days; %(left)s are left, and this campaign has %(wanted)s.",
                                               most=most, left=left, wanted=wanted)))
     return found

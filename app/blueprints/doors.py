@@ -32,6 +32,7 @@ ROOMS = (
     "user.reports",
     "public.unsubscribe",
     "api.v1.settings",
+    "api.v1.transactional",
 )
 
 

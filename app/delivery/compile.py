@@ -99,7 +99,8 @@ def compile_sending(trip: Trip, tokens: TokenKeys, signer: DkimSigner | None = N
 def blank_mail(content: Mapping[str, Any]) -> Mail:
     """Return the content as it sets out on the road."""
     html, plain = split_texts(content)
-    return Mail(subject=(content["subject"],), html=html if content["html"].strip() else None, plain=plain)
+    further = tuple((name, value) for name, value in content.get("headers", ()))
+    return Mail(subject=(content["subject"],), html=html if content["html"].strip() else None, plain=plain, further=further)
 
 
 def walk(mail: Mail, trip: Trip, steps: Sequence[Any]) -> Mail:

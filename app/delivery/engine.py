@@ -154,8 +154,11 @@ class Sender:
         """Render one mail after the other, as the wire asks for them; a mail that is stopped or cannot be written is a result at once."""
         slowly = has_slow_path(of.now.enabled)
         deadline = of.began + BEGIN_WITHIN_S
-        for variant, compiled in of.compiled.items():
-            rows = [row for row in of.rows if of.now.variant(row.list_id) == variant]
+        groups: dict[int, list[Any]] = {}
+        for row in of.rows:
+            groups.setdefault(of.now.variant(row), []).append(row)
+        for variant, rows in groups.items():
+            compiled = of.compiled[variant]
             for row, person in compiled.people(rows, of.plugged):
                 made = self._rendered(of, compiled, row, person, slowly=slowly)
                 if isinstance(made, Rendered):
