@@ -30,6 +30,7 @@ ROOMS = (
     "user.campaigns",
     "user.editor",
     "user.reports",
+    "user.transactional",
     "public.unsubscribe",
     "api.v1.settings",
     "api.v1.transactional",

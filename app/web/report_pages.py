@@ -61,12 +61,13 @@ def clicks_context(campaign: Campaign) -> dict[str, Any]:
 def recipients_context(campaign: Campaign, after: int, state: str, reason: str) -> dict[str, Any]:
     """Return the next fifty recipients, of one state and reason where asked."""
     run = _run(campaign)
-    found = recipients(db.session(), run, after, _state(state), reason or None)
+    found = recipients(db.session(), run, after, state_named(state), reason or None)
     return {"campaign": campaign, "run": run, "recipients": found[:PAGE], "more": len(found) > PAGE, "state": state, "reason": reason,
             "states": [known.name.lower() for known in State], "state_of": lambda number: State(number).name.lower(), "reason_words": reason_words}
 
 
-def _state(word: str) -> State | None:
+def state_named(word: str) -> State | None:
+    """Return the state of this name; None for a word that is none."""
     return next((known for known in State if known.name.lower() == word), None)
 
 
@@ -75,7 +76,7 @@ def recipients_file(campaign: Campaign, state: str, reason: str) -> Response:
     run = _run(campaign)
     table = table_of(Recipient)
     query = sa.select(table).where(table.c.sending_id == run.id).order_by(table.c.position)
-    if (wanted := _state(state)) is not None:
+    if (wanted := state_named(state)) is not None:
         query = query.where(table.c.state == wanted)
     if reason:
         query = query.where(table.c.reason == reason)

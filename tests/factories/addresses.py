@@ -25,6 +25,7 @@ LOOKS = {
     "editor.preview": ("width=phone&colours=dark&images=off",),
     "lists.show": ("q=one", "q=nobody", "state=unsubscribed"),
     "reports.recipients": ("state=failed", "reason=bounced_hard"),
+    "transactional.day": ("state=sent", "state=failed"),
     "settings.find": ("q=name", "q=nothing-of-the-kind"),
     "settings_plug_ins.index": ("show=attention",),
     "users.index": ("q=ada",),

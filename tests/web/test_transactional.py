@@ -234,8 +234,11 @@ def test_the_stranger_learns_nothing_of_a_mail(program: Program) -> None:
 NASTY = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\u2028\u2029"), max_size=60)
 
 
+NASTIEST = ['"><script>x</script>', "%Link:Unsubscribe%", "%Value:Name%", "=?utf-8?q?a=0D=0ABcc=3A_x?=", ".", "a\r\n.\r\nQUIT", "=3D"]
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(value=NASTY | st.sampled_from(['"><script>x</script>', "%Link:Unsubscribe%", "%Value:Name%", "=?utf-8?q?a=0D=0ABcc=3A_x?=", ".", "a\r\n.\r\nQUIT", "=3D"]))
+@given(value=NASTY | st.sampled_from(NASTIEST))
 def test_a_value_stands_in_its_place_and_injects_nothing(program: Program, sink: Sink, value: str) -> None:  # noqa: F811
     sink.taken.clear()
     answer = program.ask(values={"Name": value}, subject="a %Value:Name|none% b", plain="[%Value:Name|none%]", to={"email": "anna@example.org", "name": "N"},
