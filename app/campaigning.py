@@ -18,7 +18,7 @@ from app.delivery import lifecycle
 from app.delivery.lifecycle import TestRecipient
 from app.delivery.models import Sending
 from app.delivery.notices import queue_notice
-from app.delivery.streams import sent_lately
+from app.delivery.streams import sent_lately, set_paused
 from app.house import House
 from app.jobs import FREEZE, SEND, SEND_TEST
 from app.plugins.calls import campaign_problems
@@ -128,11 +128,17 @@ def pause(_house: House, session: Session, campaign: Campaign, *, by: str) -> bo
 
 
 def pause_account(session: Session, user: User, *, by: str) -> None:
-    """Pause everything that the account is sending."""
+    """Pause everything that the account is sending, what its programs asked for included."""
+    set_paused(session.connection(), user.id, is_paused=True)
     under_way = sa.select(Campaign).where(Campaign.user_id == user.id, Campaign.state == "sending")
     for campaign in session.scalars(under_way).unique():
         if lifecycle.pause(session, campaign) is not None:
             _note(session, by, "campaign.paused", campaign)
+
+
+def resume_streams(session: Session, user: User) -> None:
+    """Let what the account's programs asked for go on. Its campaigns stay paused: their owner decides what is still worth sending."""
+    set_paused(session.connection(), user.id, is_paused=False)
 
 
 def resume(house: House, session: Session, campaign: Campaign, *, by: str) -> bool:

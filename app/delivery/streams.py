@@ -153,6 +153,13 @@ def _lengthen(connection: Connection, sending_id: int, first: int, last: int) ->
                                    .values(last=last)).rowcount)
 
 
+def set_paused(connection: Connection, user_id: int, is_paused: bool) -> None:
+    """Hold an account's streams, or let them go on; the sweep rings for what waits in them."""
+    row, states = SENDINGS.c, ("sending", "paused") if is_paused else ("paused", "sending")
+    connection.execute(sa.update(SENDINGS).where(row.user_id == user_id, row.kind == TRANSACTIONAL, row.state == states[0])
+                       .values(state=states[1], epoch=row.epoch + 1))
+
+
 def sent_lately(connection: Connection, user_id: int, days: int = 30) -> int:
     """Return how many mails the account's campaigns and programs sent, or have written down to be sent, in so many days."""
     row = SENDINGS.c

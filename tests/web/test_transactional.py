@@ -13,11 +13,13 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.accounts.models import User
+from app.accounts.passwords import hash_password
 from app.delivery.models import Batch, Recipient, Sending, TransactionalMail
-from tests.factories.customers import looking
+from tests.factories.customers import Customer, customer, looking, words
 from tests.factories.posted import door
 from tests.factories.posting import MAIL, POST, Program, opened, text_of
-from tests.factories.sending import make_server
+from tests.factories.sending import make_server, send_whole
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 
 both = pytest.mark.databases("sqlite", "mariadb")
@@ -281,3 +283,45 @@ def test_opens_clicks_and_the_web_view_work_for_each_mail(app: Flask, program: P
 
 def test_a_mail_may_name_no_tag_of_a_list(program: Program) -> None:
     assert set(program.refused(plain="%List:ListName%")) == {"plain"}
+
+
+@both
+def test_a_customer_makes_a_key_and_sees_what_was_sent_with_it(app: Flask, sink: Sink) -> None:  # noqa: F811
+    with looking(app) as session:
+        make_server(session, sink.port)
+        session.commit()
+    paul = customer(app, "paul")
+    with looking(app) as session:
+        session.get_one(User, paul.user.id).password_hash = hash_password("mill pond heron")
+        session.commit()
+    assert "No transactional mail yet" in paul.go("/user/transactional/")
+    assert "This is not your password" in paul.post("/user/transactional/key", {"password": "wrong"}, status=422)
+    made = re.search(r"lm_[\w-]{43}", paul.post("/user/transactional/key", {"password": "mill pond heron"}))
+    assert made
+    assert made[0] not in paul.go("/user/transactional/key")
+    sent = app.test_client().post(POST, json=MAIL | {"tag": "order"}, headers={"Authorization": f"Bearer {made[0]}"})
+    number = int(sent.json["mails"][0]["id"].partition("-")[0])
+    send_whole(app.extensions["lettermill"], number)
+    assert f'href="/user/transactional/{number}"' in paul.go("/user/transactional/")
+    day = words(paul.go(f"/user/transactional/{number}"))
+    assert all(said in day for said in ("anna@example.org", "Accepted", "Your order", "order", "250"))
+    assert "anna@example.org" not in paul.go(f"/user/transactional/{number}?state=failed")
+    paul.go("/user/transactional/999", status=404)
+
+
+def test_a_day_is_read_page_by_page(program: Program, eve: Customer) -> None:
+    for number in range(3):
+        program.post(to=[f"p{number}x{one}@example.org" for one in range(40)])
+    with looking(program.app) as session:
+        session.execute(sa.update(Sending).values(user_id=eve.user.id))
+        session.execute(sa.update(TransactionalMail).values(user_id=eve.user.id))
+        session.commit()
+    seen: list[str] = []
+    address = f"/user/transactional/{rows(program.app, Sending)[0].id}"
+    while address:
+        page = eve.go(address)
+        seen += re.findall(r"p\dx\d+@example\.org", page)
+        older = re.search(r'href="(/user/transactional/\d+\?before=\d+)"', page)
+        address = older[1] if older else ""
+    assert len(seen) == len(set(seen)) == 120
+    assert seen[0] == "p2x39@example.org"

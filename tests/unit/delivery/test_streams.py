@@ -267,6 +267,19 @@ def test_a_server_without_limits_is_not_asked_about_in_redis(account: Account, m
     assert asked == []
 
 
+@both
+def test_what_an_account_that_is_switched_off_asked_for_waits_until_it_is_on_again(account: Account, session: Session, sink: Sink) -> None:  # noqa: F811
+    sending = account.post("a@example.org")
+    campaigning.pause_account(session, account.user, by="Maya")
+    session.commit()
+    send_whole(account.house, sending.id)
+    assert not sink.taken
+    campaigning.resume_streams(session, account.user)
+    session.commit()
+    send_whole(account.house, sending.id)
+    assert account.states() == {"a@example.org": ("sent", "")}
+
+
 def test_a_batch_holds_two_hundred_mails_and_no_more(account: Account, session: Session) -> None:
     for number in range(5):
         account.post(*addresses(50, f"d{number}.example"))
