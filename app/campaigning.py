@@ -22,6 +22,7 @@ from app.delivery.lifecycle import TestRecipient
 from app.delivery.models import Sending
 from app.delivery.notices import queue_notice
 from app.delivery.plan import plan_of
+from app.delivery.streams import sent_lately, set_paused
 from app.delivery.zones import first_on_earth
 from app.house import House
 from app.jobs import FREEZE, PUT_BACK, SEND, SEND_TEST
@@ -66,10 +67,10 @@ def _limits(session: Session, campaign: Campaign) -> list[Finding]:
         if sent >= most:
             found.append(Finding("bad", words("The account may send %(most)s campaigns in 30 days, and has sent %(sent)s.", most=most, sent=sent)))
     if (most := limits.get("mails_per_month")) is not None:
-        mails = session.scalar(sa.select(sa.func.coalesce(sa.func.sum(Sending.total), 0)).where(*recent)) or 0
+        mails = sent_lately(session.connection(), campaign.user_id)
         wanted = sum(people.active_count for people in campaign.lists)
         if mails + wanted > most:
-            left = max(0, most - int(mails))
+            left = max(0, most - mails)
             found.append(Finding("bad", words("The account may send %(most)s mails in 30 days; %(left)s are left, and this campaign has %(wanted)s.",
                                               most=most, left=left, wanted=wanted)))
     return found
@@ -189,11 +190,17 @@ def pause(_house: House, session: Session, campaign: Campaign, *, by: str) -> bo
 
 
 def pause_account(session: Session, user: User, *, by: str) -> None:
-    """Pause everything that the account is sending."""
+    """Pause everything that the account is sending, what its programs asked for included."""
+    set_paused(session.connection(), user.id, is_paused=True)
     under_way = sa.select(Campaign).where(Campaign.user_id == user.id, Campaign.state == "sending")
     for campaign in session.scalars(under_way).unique():
         if lifecycle.pause(session, campaign) is not None:
             _note(session, by, "campaign.paused", campaign)
+
+
+def resume_streams(session: Session, user: User) -> None:
+    """Let what the account's programs asked for go on. Its campaigns stay paused: their owner decides what is still worth sending."""
+    set_paused(session.connection(), user.id, is_paused=False)
 
 
 def resume(house: House, session: Session, campaign: Campaign, *, by: str) -> bool:

@@ -36,12 +36,13 @@ SEND = Job("send", queue="delivery")
 FREEZE = Job("freeze", queue="delivery")
 PUT_BACK = Job("put_back", queue="delivery")
 SEND_TEST = Job("send_test", queue="transactional")
+SEND_TRANSACTIONAL = Job("send_transactional", queue="transactional")
 SEND_NOTICES = Job("send_notices", queue="transactional")
 RUN_IMPORT = Job("run_import", queue="imports")
 ERASE_PLUGIN = Job("erase_plugin", queue="maintenance")
 TELL_PLUGINS = Job("tell_plugins", queue="maintenance")
 
-CATALOGUE: tuple[Job, ...] = (SEND, FREEZE, PUT_BACK, SEND_TEST, SEND_NOTICES, RUN_IMPORT, ERASE_PLUGIN, TELL_PLUGINS)
+CATALOGUE: tuple[Job, ...] = (SEND, FREEZE, PUT_BACK, SEND_TEST, SEND_TRANSACTIONAL, SEND_NOTICES, RUN_IMPORT, ERASE_PLUGIN, TELL_PLUGINS)
 
 
 class Jobs:

@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.services.browser",
     "tests.services.databases",
     "tests.services.site",
+    "tests.services.postfix",
 ]
 
 keep_inside()

@@ -121,10 +121,10 @@ class _Talk:
         return None
 
     async def answer(self, verb: str, text: str, good: str) -> bool:
-        """Answer; return whether it was the good answer."""
-        bad = self.fault(verb, text)
-        await self.give(bad or good)
-        return bad is None
+        """Answer; return whether it was a good answer, if not in the usual words."""
+        said = self.fault(verb, text) or good
+        await self.give(said)
+        return said[:1] == good[:1]
 
     async def give(self, answer: str) -> None:
         """Answer, or do what stands there instead of an answer."""
@@ -212,7 +212,7 @@ class _Talk:
             self.sink.taken.append((mfrom, rcpt, body))  # It is ours, and nobody will hear so.
             raise _Gone
         bad = self.fault("DOT", rcpt)
-        if bad is None:
+        if bad is None or bad.startswith("2"):
             # The record comes first, so that whoever hears 250 finds it.
             self.sink.taken.append((mfrom, rcpt, body))
         await self.give(bad or "250 2.0.0 queued as 4711")

@@ -17,13 +17,15 @@ from app.delivery.trips import base_url
 from app.delivery.urls import base_host
 from app.delivery.winding_down import is_cancelled, wind_down
 from app.house import House
-from app.jobs import FREEZE, PUT_BACK, SEND, SEND_NOTICES, SEND_TEST
+from app.jobs import FREEZE, PUT_BACK, SEND, SEND_NOTICES, SEND_TEST, SEND_TRANSACTIONAL
 from app.plugins.calling import PluginFailed
 from workers.runtime import application, performs
 
 log = logging.getLogger(__name__)
 
 JOB_S = 10.0
+# Accounts take turns: nobody's mail waits behind another account's for longer than this.
+TURN_S = 1.0
 
 
 def _house() -> House:
@@ -97,6 +99,15 @@ def send_test(sending: int) -> None:
     _freeze(house, sending)
     if engine.send(house, _doors(), sending, JOB_S):
         house.jobs.ring(SEND_TEST, sending=sending)
+
+
+@performs(SEND_TRANSACTIONAL)
+def send_transactional(sending: int) -> None:
+    """Send what waits in an account's stream, for a second; then it is the next account's turn."""
+    db.session.rollback()
+    house = _house()
+    if engine.send(house, _doors(), sending, TURN_S):
+        house.jobs.ring(SEND_TRANSACTIONAL, sending=sending)
 
 
 @performs(SEND_NOTICES)

@@ -21,12 +21,14 @@ from app.delivery.reconcile import reconcile
 from app.delivery.slots import recover_orphans
 from app.delivery.telling import tell_finished
 from app.house import House
-from app.jobs import FREEZE, PUT_BACK, RUN_IMPORT, SEND, SEND_NOTICES, SEND_TEST
+from app.jobs import FREEZE, PUT_BACK, RUN_IMPORT, SEND, SEND_NOTICES, SEND_TEST, SEND_TRANSACTIONAL
 from workers import plugins
 
 log = logging.getLogger(__name__)
 
 Task = Callable[[House], None]
+# What waits behind no campaign, by the kind of sending.
+URGENT = {"test": SEND_TEST, "transactional": SEND_TRANSACTIONAL}
 
 
 def start_due_campaigns(house: House) -> None:
@@ -54,7 +56,7 @@ def ring_for_sendings(house: House) -> None:
     for due in freezing_sendings(house.engine):
         house.jobs.ring(SEND_TEST if due.kind == "test" else FREEZE, sending=due.sending_id)
     for due in due_sendings(house.engine):
-        house.jobs.ring(SEND_TEST if due.kind == "test" else SEND, sending=due.sending_id)
+        house.jobs.ring(URGENT.get(due.kind, SEND), sending=due.sending_id)
 
 
 def ring_for_notices(house: House) -> None:

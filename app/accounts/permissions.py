@@ -21,6 +21,7 @@ OF_USER_GROUPS = {
     "imports": marked("Import subscribers"),
     "campaigns": marked("Write campaigns"),
     "campaigns.send": marked("Send campaigns"),
+    "transactional": marked("Send transactional mail"),
     "reports": marked("See reports"),
     "suppression": marked("Manage the suppression list"),
 }

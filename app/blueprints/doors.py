@@ -32,8 +32,10 @@ ROOMS = (
     "user.editor",
     "user.reports",
     "user.missed",
+    "user.transactional",
     "public.unsubscribe",
     "api.v1.settings",
+    "api.v1.transactional",
 )
 
 

@@ -25,12 +25,13 @@ from app.mail.tokens import TokenKeys
 
 
 class Rendered(NamedTuple):
-    """One finished mail and its envelope."""
+    """One finished mail and its envelope. ``envid``: the token that a report about it brings back."""
 
     position: int
     mfrom: str
     rcpt_to: str
     data: bytes
+    envid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,13 @@ class CompiledSending:
         is_plain = not plugged and all(row.snapshot is None for row in rows)
         columns = Columns(self.trip, self.tokens, rows, date_text(time.time()), lambda: self.people(rows, plugged), is_plain=is_plain)
         values = list(zip(*(columns.of(name) for name in self.message.slots), strict=True)) or [()] * len(rows)
-        mfroms = [self.addressed.mfrom_fixed] * len(rows) if self.addressed.mfrom_fixed else [
-            mfrom_address(token, self.addressed.mfrom_domain) for token in columns.of("@mfrom")]
+        tokens, fixed, domain = columns.of("@mfrom"), self.addressed.mfrom_fixed, self.addressed.mfrom_domain
         render, signer = self.message.render, self.signer
-        for row, of_row, mfrom in zip(rows, values, mfroms, strict=True):
+        for row, of_row, token in zip(rows, values, tokens, strict=True):
             try:
                 data = with_mark(row, render(of_row))
-                yield row, Rendered(row.position, mfrom, row.email, data if signer is None else signer.sign(data, int(time.time())))
+                data = data if signer is None else signer.sign(data, int(time.time()))
+                yield row, Rendered(row.position, fixed or mfrom_address(token, domain), row.email, data, token)
             except (HeaderError, UnicodeError) as error:
                 yield row, error
 
@@ -91,7 +92,7 @@ class CompiledSending:
         if self.signer is not None:
             data = self.signer.sign(data, int(time.time()))
         mfrom = self.addressed.mfrom_fixed or mfrom_address(person.more["@mfrom"], self.addressed.mfrom_domain)
-        return Rendered(row.position, mfrom, row.email, data)
+        return Rendered(row.position, mfrom, row.email, data, person.more["@mfrom"])
 
 
 def compile_sending(trip: Trip, tokens: TokenKeys, signer: DkimSigner | None = None) -> CompiledSending:
@@ -106,7 +107,8 @@ def compile_sending(trip: Trip, tokens: TokenKeys, signer: DkimSigner | None = N
 def blank_mail(content: Mapping[str, Any]) -> Mail:
     """Return the content as it sets out on the road."""
     html, plain = split_texts(content)
-    return Mail(subject=(content["subject"],), html=html if content["html"].strip() else None, plain=plain)
+    further = tuple((name, value) for name, value in content.get("headers", ()))
+    return Mail(subject=(content["subject"],), html=html if content["html"].strip() else None, plain=plain, further=further)
 
 
 def walk(mail: Mail, trip: Trip, steps: Sequence[Any]) -> Mail:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from app.campaigns.models import Campaign
 from app.db import utcnow
 from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, counts_of
+from app.delivery.streams import lasts
 from app.plugins.views import ResultView
 
 CAMPAIGNS: sa.Table = Campaign.__table__  # type: ignore[assignment]
@@ -28,7 +29,8 @@ def finish_if_settled(connection: Connection, sending_id: int, tell: Tell = tell
     The sending's row is locked first: of two senders that settle the last rows at the same moment, the second sees what the first wrote.
     """
     sending = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == sending_id).with_for_update()).one_or_none()
-    if sending is None or sending.state not in {"sending", "paused"} or is_put_back(sending) or has_open_rows(connection, sending_id):
+    if sending is None or sending.state not in {"sending", "paused"} or is_put_back(sending) or lasts(sending) \
+            or has_open_rows(connection, sending_id):
         return sending is not None and sending.state == "finished"
     now = utcnow()
     connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == sending_id)

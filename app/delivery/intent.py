@@ -38,7 +38,9 @@ def intend(connection: Connection, claim: Claim, sending: Any, rows: Sequence[An
 
     ``rows`` have position, dedupe_key and list_id. Harmless twice under the same ``token``.
     """
-    held = suppressed.look_up(connection, sending.user_id, [row.dedupe_key for row in rows], domains_only=True)
+    # The ledger's key of a transactional row is its request: its address is looked up here, a campaign's by the statement below.
+    domains_only = sending.kind != "transactional"
+    held = suppressed.look_up(connection, sending.user_id, [row.dedupe_key for row in rows], domains_only=domains_only)
     free = [row.position for row in rows if not (held and held.holds(row.dedupe_key, row.list_id))]
     if free and _mark(connection, claim, sending, free, token) == len(rows):
         return Intent(token, frozenset(free), True)

@@ -12,8 +12,10 @@ from app.db import reading
 from app.delivery.compile import CompiledSending, compile_sending
 from app.delivery.ledger import SENDINGS
 from app.delivery.people import people_of, recipient_view
+from app.delivery.posted import compiled_for, dressed, values_of
 from app.delivery.routing import route
 from app.delivery.slices import sending_view
+from app.delivery.streams import TRANSACTIONAL
 from app.delivery.trips import Circumstances, trip_of, verified_domains
 from app.mail.message import Kind
 from app.mail.tokens import LedgerId
@@ -62,9 +64,19 @@ def _find(house: House, ledger_id: LedgerId) -> tuple[CompiledSending, Person] |
             return None
         verified = verified_domains(connection, sending.user_id)
     now = Circumstances(sending, server, settings, enabled, verified)
-    compiled = compile_sending(trip_of(house, now, now.variant(rows[0].list_id)), house.tokens)
-    plugged = _plugged(now, rows[0]) if has_batch_path(enabled) else {}
-    return compiled, next(compiled.people(rows, {rows[0].position: plugged}))[1]
+    rows = dressed(sending, rows)
+    compiled = _compiled(house, now, rows[0])
+    plugged = {rows[0].position: _plugged(now, rows[0]) if has_batch_path(enabled) else {}}
+    if sending.kind == TRANSACTIONAL:
+        plugged = values_of(rows, plugged)
+    return compiled, next(compiled.people(rows, plugged))[1]
+
+
+def _compiled(house: House, now: Circumstances, row: Any) -> CompiledSending:
+    if now.sending.kind == TRANSACTIONAL:
+        found: CompiledSending = compiled_for(house, now, [row])[now.variant(row)]
+        return found
+    return compile_sending(trip_of(house, now, now.variant(row)), house.tokens)
 
 
 def _plugged(now: Circumstances, row: Any) -> dict[str, str]:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.db import reading
+from app.delivery import precedence
 from app.delivery.again import write_again
 from app.delivery.claim import Claim, claim_next, release, renew
 from app.delivery.clock import db_now
@@ -28,9 +29,11 @@ from app.delivery.ledger import RECIPIENTS, SENDINGS, Moves, State, batches_of, 
 from app.delivery.outcome import Result, SliceId, settle
 from app.delivery.people import next_people, recipient_view
 from app.delivery.policies import policy_of
+from app.delivery.posted import compiled_for, dressed, values_of
 from app.delivery.remembered import keep_doubt
 from app.delivery.routing import route
 from app.delivery.slow import stop_of
+from app.delivery.streams import TRANSACTIONAL
 from app.delivery.telling import tell_finished
 from app.delivery.throttle import Grant, Throttle
 from app.delivery.trips import Circumstances, trip_of, verified_domains
@@ -103,7 +106,7 @@ class Slices:
             holding = None if now is None else self._hold()
             if now is None or holding is None:
                 return Nothing()
-            rows = self._rows(now, holding, size)
+            rows = dressed(now.sending, self._rows(now, holding, size))
             grant = self._grant(now, len(rows))
             if rows and not grant.mails:
                 return Nothing(grant.wait_s)
@@ -125,7 +128,7 @@ class Slices:
         if not wanted:
             return Grant(0)
         throttle = Throttle(self._house.redis, now.server, lambda since: volume_since(self._engine, now.server.id, since))
-        return throttle.take(wanted)
+        return precedence.take(self._house.redis, throttle, now.server.id, now.sending.kind, wanted)
 
     def circumstances(self) -> Circumstances | None:
         """Read what the slice depends on: the sending, its server, the settings, the plug-ins. None where nothing may be sent."""
@@ -175,11 +178,13 @@ class Slices:
 
     def _prepared(self, now: Circumstances, rows: Sequence[Any]) -> tuple[dict[int, CompiledSending], dict[int, Skip | Defer], Any]:
         """Compile what is not compiled, and ask plug-ins about the rows, with no transaction open."""
+        verdicts, plugged = _ask(now, rows) if has_batch_path(now.enabled) else ({}, {})
+        if now.sending.kind == TRANSACTIONAL:
+            return compiled_for(self._house, now, rows, signer_of(now.server, self._house.secrets)), verdicts, values_of(rows, plugged)
         compiled = self._compiled.setdefault(now.key, {})
-        for variant in {now.variant(row.list_id) for row in rows} - set(compiled):
+        for variant in {now.variant(row) for row in rows} - set(compiled):
             signer = signer_of(now.server, self._house.secrets)
             compiled[variant] = compile_sending(trip_of(self._house, now, variant), self._house.tokens, signer)
-        verdicts, plugged = _ask(now, rows) if has_batch_path(now.enabled) else ({}, {})
         return compiled, verdicts, plugged
 
     def _intend(self, connection: Connection, now: Circumstances, holding: Holding, rows: Sequence[Any],

@@ -29,7 +29,7 @@ def render_slowly(compiled: CompiledSending, enabled: EnabledPlugins, sending: S
         changed = transform_message(enabled, sending, view)
     except PluginFailed as failed:
         return Stop(PLUGIN, str(failed), RETRY_MINUTES)
-    mail = walk(_concrete(changed), compiled.trip, ADDRESSING)
+    mail = walk(_concrete(changed, compiled.written), compiled.trip, ADDRESSING)
     message = compile_message(mail.draft())
     return compiled.finish(row, person, message.render([reader_of(name)(person) for name in message.slots]))
 
@@ -47,6 +47,6 @@ def _view(compiled: CompiledSending, row: Any, person: Person) -> MessageView:
                        html="" if mail.html is None else fill(mail.html, person), plain=fill(mail.plain, person))
 
 
-def _concrete(view: MessageView) -> Mail:
+def _concrete(view: MessageView, written: Mail) -> Mail:
     blank = Mail(subject=(view.subject,), html=(view.html,) if view.html else None, plain=(view.plain,))
-    return replace(blank, further=tuple(view.headers))
+    return replace(blank, further=(*written.further, *view.headers))

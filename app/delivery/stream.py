@@ -61,7 +61,7 @@ class Stream:
         deadline = of.began + BEGIN_WITHIN_S
         for row, mail in _mails(of):
             if isinstance(mail, Rendered) and may_stand_in_envelope(row.email):
-                yield WireMessage(row.position, mail.mfrom, mail.rcpt_to, mail.data, deadline)
+                yield WireMessage(row.position, mail.mfrom, mail.rcpt_to, mail.data, deadline, mail.envid)
             else:
                 slice_.results.append(_stopped(of, row, mail))
         self._close_those_that_are_over()
@@ -85,9 +85,18 @@ class Stream:
 
 def _mails(of: Slice) -> Iterator[tuple[Any, Rendered | Stop | Exception]]:
     slowly = has_slow_path(of.now.enabled)
-    for variant, compiled in of.compiled.items():
-        rows = [row for row in of.rows if of.now.variant(row.list_id) == variant]
+    for variant, rows in _by_variant(of).items():
+        compiled = of.compiled[variant]
         yield from _slowly(of, compiled, rows) if slowly else compiled.render_many(rows, of.plugged)
+
+
+def _by_variant(of: Slice) -> dict[int, list[Any]]:
+    if len(of.compiled) == 1:
+        return {next(iter(of.compiled)): list(of.rows)}
+    found: dict[int, list[Any]] = {}
+    for row in of.rows:
+        found.setdefault(of.now.variant(row), []).append(row)
+    return found
 
 
 def _slowly(of: Slice, compiled: CompiledSending, rows: list[Any]) -> Iterator[tuple[Any, Rendered | Stop | Exception]]:

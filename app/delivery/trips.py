@@ -44,9 +44,11 @@ class Circumstances:
         return (self.sending.id, self.sending.content_hash, self.server.id, self.server.revision, self.settings.revision,
                 self.enabled.compile_key, self.verified)
 
-    def variant(self, list_id: int | None) -> int:
-        """Return which variant of the mail a recipient of this list gets: one for all, unless lists may name their own sender."""
-        return (list_id or 0) if self.has_variants else 0
+    def variant(self, row: Any) -> int:
+        """Return which variant of the mail this row gets: one for all, unless lists may name their own sender; of a stream each request's own."""
+        if self.sending.kind == "transactional":
+            return int(row.snapshot["first"])
+        return (row.list_id or 0) if self.has_variants else 0
 
     @property
     def has_variants(self) -> bool:
@@ -83,7 +85,7 @@ def trip_of(house: House, now: Circumstances, variant: int = 0) -> Trip:
         sending_id=sending.id, kind=sending.kind, content=content, sender=sender,
         message_id_domain=sending.message_id_domain or sender.mfrom_domain,
         urls=MailUrls(base_url(house, now.settings), now.server.link_domain, now.server.open_domain),
-        feedback_id=_feedback_id(key, sending), names=known_names(content.get("fields", ()), tags),
+        feedback_id=_feedback_id(key, sending), names=known_names(content.get("fields", ()), [*tags, *content.get("values", ())]),
         constants=_constants(key, sending, sender), x_mailer=outgoing.x_mailer, preheader_template=outgoing.preheader_template, id_key=key,
         lists=_lists(key, content, sending.message_id_domain or sender.mfrom_domain))
 

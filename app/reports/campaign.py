@@ -86,6 +86,12 @@ def figures_by_campaign(session: Session, campaigns: Sequence[Campaign]) -> dict
     return {run.campaign_id: _figures(run, sums.get(run.id, NOTHING)) for run in runs if run.campaign_id}
 
 
+def figures_by_sending(session: Session, sendings: Sequence[Sending]) -> dict[int, Figures]:
+    """Return the figures of each sending by its number, in one query."""
+    sums = _sums(session, [sending.id for sending in sendings])
+    return {sending.id: _figures(sending, sums.get(sending.id, NOTHING)) for sending in sendings}
+
+
 def _sums(session: Session, sending_ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
     """Return (sent, failed, skipped, in_doubt, waiting) of each sending."""
     columns = (Batch.sent, Batch.failed, Batch.skipped, Batch.in_doubt, Batch.waiting)

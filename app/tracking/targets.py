@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from app.db import reading
 from app.delivery.models import Link
 from app.delivery.personal import personal_text
+from app.delivery.posted import target_of
 from app.house import House
 from app.mail.tokens import LedgerId
 from app.settings.sections.system import SystemSettings
@@ -25,7 +26,7 @@ class Targets:
 
     def find(self, ledger_id: LedgerId, number: int) -> str | None:
         """Return the target of link ``number`` for this recipient, or None where the sending has no such link."""
-        url = self._url(ledger_id.sending_id, number)
+        url = self._url(ledger_id.sending_id, number) or target_of(self._house, ledger_id, number)
         if url is None or "%" not in url:
             return url
         return personal_text(self._house, ledger_id, url, kind="url")

@@ -33,7 +33,7 @@ def signed_administrator() -> Administrator:
 
 def account_id() -> int | None:
     """Return the account that this request works in: a user's own, or the one that an administrator has opened."""
-    found = person()
+    found = g.get("key_holder") or person()
     if isinstance(found, User):
         return found.id
     return session.get(ACCOUNT) if isinstance(found, Administrator) else None

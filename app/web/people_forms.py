@@ -23,7 +23,7 @@ from app.accounts import users
 from app.accounts.models import User, UserGroup
 from app.accounts.passwords import problem_with
 from app.accounts.permissions import LIMITS_OF_USER_GROUPS, OF_USER_GROUPS
-from app.campaigning import pause_account
+from app.campaigning import pause_account, resume_streams
 from app.db import db
 from app.delivery.models import DeliveryServer
 from app.settings.audit import record
@@ -103,6 +103,8 @@ def change_user(form: UserForm, user: User) -> bool:
     users.change(db.session(), user, password=form.password.data or "", group_id=form.group_id.data, enabled=form.enabled.data, **form.values())
     if not user.enabled:
         pause_account(db.session(), user, by=actor.actor_name())
+    else:
+        resume_streams(db.session(), user)
     _note("user.changed", user)
     return True
 

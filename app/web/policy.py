@@ -33,9 +33,11 @@ class Who(StrEnum):
     ADMINISTRATOR = "administrator"
     ACCOUNT = "account"
     KEY = "api-key"
+    ACCOUNT_KEY = "account-key"
 
 
 ANYONE, SIGNED_IN, ADMINISTRATOR, ACCOUNT, KEY = Who.ANYONE, Who.SIGNED_IN, Who.ADMINISTRATOR, Who.ACCOUNT, Who.KEY
+ACCOUNT_KEY = Who.ACCOUNT_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def app_policy(endpoint: str) -> Policy:
 def _admit(found: Policy) -> Response | None:
     if found.who is ANYONE:
         return None
-    if found.who is KEY:
+    if found.who in {KEY, ACCOUNT_KEY}:
         _admit_key(found)
         return None
     demand_session()
@@ -161,12 +163,26 @@ def _open_account(found: Policy, person: Administrator | User) -> None:
 def _admit_key(found: Policy) -> None:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     known = holder_of(db.session(), key.strip()) if scheme.lower() == "bearer" else None
-    if known is None or not isinstance(known[1], Administrator) or not known[1].enabled:
+    if known is None or not known[1].enabled or (found.who is KEY and not isinstance(known[1], Administrator)):
         abort(401)
-    note_use(db.engine, known[0], actor.client_address())
-    g.key_holder = known[1]
-    _demand(administrator_may(known[1], found.permission))
-    set_scope(EVERY_TENANT)
+    key_row, holder = known
+    note_use(db.engine, key_row, actor.client_address())
+    g.key_holder = holder
+    if isinstance(holder, Administrator):
+        # An administrator's key belongs to no account, and none can be opened with it.
+        _demand(found.who is KEY and administrator_may(holder, found.permission))
+        set_scope(EVERY_TENANT)
+    else:
+        _demand(group_may(holder.group, found.permission))
+        set_scope(holder.id)
+
+
+def key_holder() -> User:
+    """Return whose account the key of this request belongs to, behind a policy that lets in no other key."""
+    found = g.get("key_holder")
+    if isinstance(found, User):
+        return found
+    raise RuntimeError("this route is for the keys of accounts; its policy must say so")
 
 
 def _demand(allowed: bool) -> None:

@@ -38,12 +38,13 @@ def clicks_context(campaign: Campaign) -> dict[str, Any]:
 def recipients_context(campaign: Campaign, after: int, state: str) -> dict[str, Any]:
     """Return the next fifty recipients, of one state where asked."""
     run = run_of(campaign)
-    found = recipients(db.session(), run, after, _state(state))
+    found = recipients(db.session(), run, after, state_named(state))
     return {"campaign": campaign, "run": run, "recipients": found[:PAGE], "more": len(found) > PAGE, "state": state,
             "state_of": lambda number: State(number).name.lower(), "reason_words": reason_words}
 
 
-def _state(word: str) -> State | None:
+def state_named(word: str) -> State | None:
+    """Return the state of this name; None for a word that is none."""
     return next((known for known in State if known.name.lower() == word), None)
 
 
@@ -52,7 +53,7 @@ def recipients_file(campaign: Campaign, state: str) -> Response:
     run = run_of(campaign)
     table = table_of(Recipient)
     query = sa.select(table).where(table.c.sending_id == run.id, table.c.kind == RECIPIENT).order_by(table.c.position)
-    if (wanted := _state(state)) is not None:
+    if (wanted := state_named(state)) is not None:
         query = query.where(table.c.state == wanted)
     headers = {"Content-Disposition": f'attachment; filename="campaign-{campaign.id}-recipients.csv"'}
     return Response(_lines(house().engine, query), content_type="text/csv; charset=utf-8", headers=headers)

@@ -93,7 +93,7 @@ def _work() -> list[NavItem]:
     if found is None:
         return []
     items = [("campaigns", _item(_("Campaigns"), "campaigns.index", "send")), ("lists", _item(_("Lists"), "lists.index", "list-details")),
-             ("suppression", _item(_("Suppression"), "suppression.index", "ban"))]
+             ("transactional", _item(_("Transactional"), "transactional.index", "bolt")), ("suppression", _item(_("Suppression"), "suppression.index", "ban"))]
     return [item for permission, item in items if group_may(found.group, permission)] + _plugged("account")
 
 

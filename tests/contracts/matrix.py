@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from app.web.policy import ACCOUNT, ADMINISTRATOR, ANYONE, KEY, SIGNED_IN, Who
+from app.web.policy import ACCOUNT, ACCOUNT_KEY, ADMINISTRATOR, ANYONE, KEY, SIGNED_IN, Who
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,9 @@ ROUTES: dict[str, Route] = {
     "subscribers.unsubscribe": Route(ACCOUNT, "lists", "subscriber:Subscriber", {"POST": 302}),
     "suppression.index": Route(ACCOUNT, "suppression", "", {"GET": 200, "POST": 422}),
     "suppression.remove": Route(ACCOUNT, "suppression", "", {"POST": 302}),
+    "transactional.day": Route(ACCOUNT, "transactional", "stream:Sending", {"GET": 200}),
+    "transactional.index": Route(ACCOUNT, "transactional", "", {"GET": 200}),
+    "transactional.key": Route(ACCOUNT, "transactional", "", {"GET": 200, "POST": 422}),
     "user.dashboard": Route(ACCOUNT, "", "", {"GET": 200}),
     "admin.dashboard": Route(ADMINISTRATOR, "", "", {"GET": 200}),
     "admin.send_sample": Route(ADMINISTRATOR, "", "", {"POST": 302}),
@@ -153,6 +156,8 @@ ROUTES: dict[str, Route] = {
     "api_settings.read": Route(KEY, "settings", "", {"GET": 200}),
     "api_settings.schema": Route(KEY, "settings", "", {"GET": 200}),
     "api_settings.sections": Route(KEY, "settings", "", {"GET": 200}),
+    "api_transactional.read": Route(ACCOUNT_KEY, "transactional", "stream:Sending", {"GET": 200}),
+    "api_transactional.send": Route(ACCOUNT_KEY, "transactional", "", {"POST": 422}),
     "account.revoke": Route(SIGNED_IN, "", "", {"POST": 302}),
     "account.sessions": Route(SIGNED_IN, "", "", {"GET": 200}),
     "account.show": Route(SIGNED_IN, "", "", {"GET": 200, "POST": 422}),
@@ -163,12 +168,12 @@ ROUTES: dict[str, Route] = {
 # Somebody knocks as: a browser (cookie), a key, or nobody. ``account``: whose objects they may see.
 PEOPLE = ("a", "a_lacking", "b", "disabled")
 ADMINISTRATORS = ("super", "super_in_a", "sub", "sub_lacking", "sub_exact", "sub_in_a", "sub_lacking_in_a")
-KEYS = ("key_super", "key_sub", "key_exact", "key_revoked", "key_wrong")
+KEYS = ("key_super", "key_sub", "key_exact", "key_revoked", "key_wrong", "key_a", "key_a_lacking", "key_b")
 ACTORS = ("anonymous", *PEOPLE, *ADMINISTRATORS, *KEYS)
 IN_ACCOUNT_A = {"a", "a_lacking", "super_in_a", "sub_in_a", "sub_lacking_in_a"}
 
 # Arguments that name something of a customer's; what another customer has there must answer as what nobody has.
-OF_CUSTOMERS = {"list_id", "field_id", "subscriber_id", "suppression_id", "found_id", "campaign_id"}
+OF_CUSTOMERS = {"list_id", "field_id", "subscriber_id", "suppression_id", "found_id", "campaign_id", "stream_id"}
 
 # (endpoint, method, actor or "*", object or "*") -> (status, why this is right). Whatever is not here follows from the table.
 EXCEPTIONS: dict[tuple[str, str, str, str], tuple[int, str]] = {
@@ -225,6 +230,15 @@ def _key(route: Route, method: str, actor: str, thing: str) -> int:
     return 403 if actor == "key_sub" else _anyone(route, method, actor, thing)
 
 
+def _account_key(route: Route, method: str, actor: str, thing: str) -> int:
+    if actor not in {"key_super", "key_sub", "key_exact", "key_a", "key_a_lacking", "key_b"}:
+        return 401
+    # An administrator's key belongs to no account.
+    if actor in {"key_super", "key_sub", "key_exact", "key_a_lacking"}:
+        return 403
+    return route.answers[method] if thing in {actor.removeprefix("key_"), "none"} else 404
+
+
 def _is_stranger(actor: str) -> bool:
     return actor in {"anonymous", "disabled", *KEYS}
 
@@ -234,4 +248,4 @@ def _has(permission: str, actor: str) -> bool:
     return not permission or held.get(actor, actor in {"super", "super_in_a", "sub_exact"})
 
 
-_ANSWERS = {ANYONE: _anyone, SIGNED_IN: _signed_in, ADMINISTRATOR: _administrator, ACCOUNT: _account, KEY: _key}
+_ANSWERS = {ANYONE: _anyone, SIGNED_IN: _signed_in, ADMINISTRATOR: _administrator, ACCOUNT: _account, KEY: _key, ACCOUNT_KEY: _account_key}

@@ -23,7 +23,7 @@ from tests.factories.town import ABSENT
 
 # Which browser or key each actor carries; what they may is set per route (see _grant).
 CARRIES = {"a_lacking": "a", "sub_lacking": "sub", "sub_exact": "sub", "sub_lacking_in_a": "sub_in_a", "key_super": "super", "key_sub": "sub",
-           "key_exact": "sub", "key_revoked": "super_revoked", "key_wrong": "wrong"}
+           "key_exact": "sub", "key_a": "a", "key_a_lacking": "a", "key_b": "b", "key_revoked": "super_revoked", "key_wrong": "wrong"}
 MASKS = [re.compile(pattern) for pattern in (
     r'nonce="[^"]*"', r'(?<=name="csrf-token" content=")[^"]*', r'(?<=name="csrf_token" )[^>]*', r'(?<="X-CSRFToken": ")[^"]*', r"sign-in\?next=[^\"']*")]
 
@@ -83,7 +83,7 @@ def _grant(inhabited: Inhabited, permission: str, actor: str) -> None:
     exactly, lacking = actor in {"sub_exact", "key_exact"}, "lacking" in actor
     of_sub = [permission] if exactly and permission else [name for name in OF_ADMINISTRATORS if name != permission] if actor == "sub_lacking" else []
     of_sub = ["users.open"] if actor == "sub_in_a" else [name for name in OF_ADMINISTRATORS if name != "users.open"] if actor == "sub_lacking_in_a" else of_sub
-    of_a = [name for name in OF_USER_GROUPS if not (lacking and actor == "a_lacking" and name == permission)]
+    of_a = [name for name in OF_USER_GROUPS if not (lacking and actor in {"a_lacking", "key_a_lacking"} and name == permission)]
     group = sa.select(User.group_id).where(User.id == inhabited.town.a.user_id).scalar_subquery()
     with inhabited.app.app_context(), db.engine.begin() as connection:
         connection.execute(sa.update(Administrator.__table__).where(Administrator.__table__.c.username == "sub").values(permissions=of_sub))

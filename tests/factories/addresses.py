@@ -26,6 +26,7 @@ LOOKS = {
     "editor.preview": ("width=phone&colours=dark&images=off",),
     "lists.show": ("q=one", "q=nobody", "state=unsubscribed"),
     "reports.recipients": ("state=sent", "state=pending"),
+    "transactional.day": ("state=sent", "state=failed"),
     "missed.people": ("state=failed&reason=bounced_hard", "state=waiting&reason=", "state=skipped&reason=plugin"),
     "missed.csv": ("state=failed&reason=bounced_hard",),
     "missed.ask_again": ("reason=blocked", "position=2"),
@@ -34,7 +35,7 @@ LOOKS = {
     "settings_plug_ins.index": ("show=attention",),
     "users.index": ("q=ada",),
 }
-WHO_WALKS = {Who.ANYONE: "", Who.SIGNED_IN: "a", Who.ADMINISTRATOR: "super", Who.ACCOUNT: "a", Who.KEY: ""}
+WHO_WALKS = {Who.ANYONE: "", Who.SIGNED_IN: "a", Who.ADMINISTRATOR: "super", Who.ACCOUNT: "a", Who.KEY: "", Who.ACCOUNT_KEY: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def pages(app: Flask, town: Town) -> Iterator[Address]:
     """Yield every address that a browser can open, in the browser of somebody who may."""
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.endpoint, rule.rule)):
         who = app.view_functions[rule.endpoint].policy.who  # type: ignore[attr-defined]
-        if "GET" not in (rule.methods or ()) or who is Who.KEY or rule.endpoint == "static":
+        if "GET" not in (rule.methods or ()) or who in {Who.KEY, Who.ACCOUNT_KEY} or rule.endpoint == "static":
             continue
         with app.test_request_context():
             path = url_for(rule.endpoint, **values_of(town, town.a, rule.endpoint, sorted(rule.arguments)))

@@ -23,7 +23,7 @@ from app.campaigns.models import Campaign
 from app.campaigns.sample import make_sample_campaign
 from app.db import EVERY_TENANT, scoped_to, utcnow
 from app.delivery.ledger import State
-from app.delivery.models import Batch, DeliveryServer, Link, Recipient, Sending, SendingMinute, TestMail, TrackingEvent
+from app.delivery.models import Batch, DeliveryServer, Link, Recipient, Sending, SendingMinute, TestMail, TrackingEvent, TransactionalMail
 from app.house import House
 from app.plugins.models import PluginState
 from app.processes.models import ShuntedJob
@@ -36,6 +36,7 @@ ABSENT = 999_999
 PASSWORD = "mill pond heron stone"
 MAIL = (b"From: Shop <shop@a.test>\r\nTo: <reader@mail.test>\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
         b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>Hello <a href=\"http://127.0.0.1/x\">there</a></p>\r\n")
+HTML_OF_ONE = "<p>Thank you, %Value:Name%</p>"
 HTML = '<p>Hello %Subscriber:FirstName% <a href="https://shop.example/">shop</a> <a href="%Link:Unsubscribe%">leave</a></p>'
 
 
@@ -98,6 +99,7 @@ def _account(session: Session, house: House, name: str, canary: str) -> Account:
     account = Account(user.id, canary)
     _audience(session, house, account)
     _campaigns(session, account)
+    _stream(session, account)
     return account
 
 
@@ -152,6 +154,19 @@ def _recipients(session: Session, account: Account, run: Sending) -> None:
                               opened_at=None if position else utcnow()))
 
 
+def _stream(session: Session, account: Account) -> None:
+    canary = account.canary
+    content = {"from_name": canary, "from_email": f"shop@{canary}.test", "subject": f"Order {canary}", "html": HTML_OF_ONE, "plain": "Thank you\n",
+               "tag": "order", "count": 1, "values": ["Value:Name"], "links": [], "headers": [], "track_opens": True, "track_links": True}
+    stream = _add(session, Sending(user_id=account.user_id, kind="transactional", stream="2026-01-31", state="finished", total=1, opens=1, opened=1,
+                                   started_at=utcnow(), finished_at=utcnow(), message_id_domain="house.test"))
+    session.add(Batch(sending_id=stream.id, first=1, last=1, state="done", sent=1))
+    session.add(Recipient(sending_id=stream.id, position=1, dedupe_key=f"{canary}:0", email=f"buyer@{canary}.test", state=State.SENT, attempts=1, code=250,
+                          settled_at=utcnow(), opened_at=utcnow(), snapshot={"first": 1, "name": canary, "values": {"Name": canary}}))
+    session.add(TransactionalMail(user_id=account.user_id, sending_id=stream.id, position=1, key=f"key-{canary}", request_hash="0" * 64, content=content))
+    account.numbers |= {"stream_id": stream.id, "position": 1}
+
+
 def _administrators(session: Session, town: Town) -> None:
     for name, is_super in (("super", True), ("sub", False), ("other_sub", False)):
         made = _add(session, Administrator(first_name=name, last_name="Root", email=f"{name}@house.test", username=name, is_super=is_super,
@@ -176,6 +191,8 @@ def _secrets(session: Session, house: House, town: Town) -> None:
     town.secrets = {"reset": links.make(session, links.RESET, user), "sign_in": links.make(session, links.SIGN_IN, root),
                     "confirm": links.make(session, links.CONFIRM_EMAIL, root, email="new@house.test", side="old"),
                     "token": house.tokens.make("unsubscribe", town.a.numbers["sending"], 0)}
+    for account in (town.a, town.b):
+        town.keys["a" if account is town.a else "b"] = keys.make_key(session, session.get_one(User, account.user_id))
     for name in ("super", "sub"):
         holder = session.get_one(Administrator, town.people[name])
         town.keys[f"{name}_revoked"] = keys.make_key(session, holder)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.campaigns.personalisation import parse
 from app.delivery.road import Headers, Mail, Trip
-from app.mail.message import Mailbox, Slot
+from app.mail.message import Mailbox, Pieces, Slot
 
 
 def stamp_headers(mail: Mail, trip: Trip) -> Mail:
@@ -17,11 +17,18 @@ def stamp_headers(mail: Mail, trip: Trip) -> Mail:
 def _envelope(mail: Mail, trip: Trip) -> Headers:
     sender = trip.sender
     name = parse(sender.from_name, kind="header", names=trip.names, constants=trip.constants)
-    headers: Headers = (("From", Mailbox(name, (sender.from_email,))), ("To", (Slot("@to", "ready"),)))
+    headers: Headers = (("From", Mailbox(name, (sender.from_email,))), ("To", _to(trip)))
     if sender.reply_to:
         headers += (("Reply-To", Mailbox((), (sender.reply_to,))),)
     return (*headers, ("Subject", mail.subject), ("Date", (Slot("@date", "ready"),)),
             ("Message-ID", ("<", Slot("@message_id", "ready"), f"@{trip.message_id_domain}>")))
+
+
+def _to(trip: Trip) -> Mailbox | Pieces:
+    """The address; with a name before it in a mail to one person, whose name was sent along."""
+    if trip.kind == "transactional":
+        return Mailbox((Slot("@to_name", "header"),), (Slot("@to", "raw_header"),))
+    return (Slot("@to", "ready"),)
 
 
 def _mailing(trip: Trip) -> Headers:

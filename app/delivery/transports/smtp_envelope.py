@@ -1,4 +1,4 @@
-"""The envelope and the body as they go over the wire (RFC 5321 4.1.1, 4.5.2; RFC 1870, 6152, 6531)."""
+"""The envelope and the body as they go over the wire (RFC 5321 4.1.1, 4.5.2; RFC 1870, 3461, 6152, 6531)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from app.delivery.transports.outcome import Outcome
 from app.delivery.transports.wire import WireMessage
 from app.mail.reply import Fate, Reply
+from app.mail.xtext import typed_address, xtext
 
 Features = Mapping[str, str]
 
@@ -16,6 +17,8 @@ _SAFE_ADDRESS = re.compile(r"[^\x00-\x20\x7f-\x9f<>\u2028\u2029]+@[^\x00-\x20\x7
 # A literal with a look behind it: half the time of a search for two characters, on a path that every mail's every byte takes.
 _DOT_AFTER_LINE_END = re.compile(rb"\.(?<=[\r\n]\.)")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+# RFC 3461 4.2 and 4.4: a server may refuse longer ones.
+LONGEST_ORCPT, LONGEST_ENVID = 500, 100
 
 
 def commands(message: WireMessage, features: Features) -> tuple[bytes, bytes]:
@@ -27,7 +30,23 @@ def commands(message: WireMessage, features: Features) -> tuple[bytes, bytes]:
         parameters += " BODY=8BITMIME"
     if _needs_utf8(message):
         parameters += " SMTPUTF8"
-    return f"MAIL FROM:<{message.mfrom}>{parameters}\r\n".encode(), f"RCPT TO:<{message.rcpt_to}>\r\n".encode()
+    notify = ""
+    if message.envid and "DSN" in features:
+        parameters += _envelope_id(message.envid)
+        notify = _notify(message.rcpt_to)
+    return f"MAIL FROM:<{message.mfrom}>{parameters}\r\n".encode(), f"RCPT TO:<{message.rcpt_to}>{notify}\r\n".encode()
+
+
+def _envelope_id(envid: str) -> str:
+    """What a report brings back: the id by which we know the mail, and of the mail its headers, which are enough."""
+    encoded = xtext(envid)
+    return f" RET=HDRS ENVID={encoded}" if len(encoded) <= LONGEST_ENVID else " RET=HDRS"
+
+
+def _notify(address: str) -> str:
+    """Ask for reports of failure and of delay, the two that change what we do, and never of success: that would be one mail for each mail."""
+    original = typed_address(address)
+    return " NOTIFY=FAILURE,DELAY" + (f" ORCPT={original}" if len(original) <= LONGEST_ORCPT else "")
 
 
 def refusal(message: WireMessage, features: Features) -> Outcome | None:

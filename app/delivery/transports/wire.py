@@ -6,10 +6,15 @@ from typing import NamedTuple
 
 
 class WireMessage(NamedTuple):
-    """One mail for one recipient, ready to be sent. ``deadline``: monotonic seconds after which it must not be begun, or None."""
+    """One mail for one recipient, ready to be sent.
+
+    ``deadline``: monotonic seconds after which it must not be begun, or None. ``envid``: what reports about it are known by (RFC 3461),
+    our own token; empty: no report is asked for.
+    """
 
     position: int
     mfrom: str
     rcpt_to: str
     data: bytes
     deadline: float | None = None
+    envid: str = ""

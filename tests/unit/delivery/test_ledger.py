@@ -36,7 +36,7 @@ def intent(stage: Stage, held: Claim, token: str = "t1", epoch: int | None = Non
     with writing(stage.house.engine) as connection:
         row = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == held.sending_id)).one()
         if epoch is not None:
-            row = type("Row", (), {"id": row.id, "user_id": row.user_id, "epoch": epoch})
+            row = type("Row", (), {"id": row.id, "user_id": row.user_id, "kind": row.kind, "epoch": epoch})
         return intend(connection, held, row, next_people(connection, held, 0, 500), token)
 
 

@@ -1,0 +1,133 @@
+"""A real Postfix on this machine alone: it takes mail on a port of the loopback, keeps it in its own queue, and delivers into folders here.
+
+Its configuration, queue and mailboxes are in a folder of their own; nothing in /etc is read but the list of Postfix's own files. Only root
+may start a Postfix, whose parts run as different users. ``./test`` runs as root where it installs packages by itself; somebody who runs
+the tests as another user needs ``sudo`` without a password, or reads why this test was left out.
+"""
+
+from __future__ import annotations
+
+import mailbox
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from launch.ports import free_port
+from tests.services.processes import binary, server
+
+PEOPLE, BOUNCES = "mail.test", "bounce.test"
+WAITS_S = 30.0
+
+MAIN = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = {folder}/log/postfix.log
+maillog_file_prefixes = {folder}
+myhostname = mx.mail.test
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_peername_lookup = no
+smtp_dns_support_level = disabled
+# Nothing leaves this machine, whatever it is addressed to.
+default_transport = error:this Postfix delivers to its own mailboxes only
+relay_transport = error:this Postfix delivers to its own mailboxes only
+mydestination =
+alias_maps =
+alias_database =
+virtual_mailbox_domains = {people}, {bounces}
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_maps = texthash:{folder}/etc/mailboxes
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+# An unknown user is found out after the mail was taken: that is what makes a bounce.
+smtpd_reject_unlisted_recipient = no
+"""
+
+MASTER = """
+127.0.0.1:{port} inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+error unix - - n - - error
+retry unix - - n - - error
+proxymap unix - - n - - proxymap
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+showq unix n - n - - showq
+pickup unix n - n 60 1 pickup
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Postfix:
+    """The server that runs: ``port`` takes mail; mailboxes of ``PEOPLE`` by their local part, one for everything at ``BOUNCES``."""
+
+    port: int
+    folder: Path
+
+    def mails(self, name: str, number: int = 1) -> list[EmailMessage]:
+        """Return the mails of a mailbox, once there are that many; what Postfix logged is in the error if they do not come."""
+        box, deadline = mailbox.Maildir(self.folder / "mail" / name, create=True), time.monotonic() + WAITS_S
+        while len(box) < number:
+            assert time.monotonic() < deadline, (self.folder / "log/postfix.log").read_text()[-3000:]
+            time.sleep(0.05)
+        return [message_from_bytes(box.get_bytes(key), policy=policy.default) for key in sorted(box.keys())]  # type: ignore[misc]
+
+    @property
+    def log(self) -> str:
+        """What it logged."""
+        return (self.folder / "log/postfix.log").read_text()
+
+
+@pytest.fixture(scope="session")
+def postfix() -> Iterator[Postfix]:
+    """A Postfix of its own for the tests of this process."""
+    if os.geteuid() != 0:
+        pytest.skip("Only root may start a Postfix; run this test as root")
+    # Postfix's parts run as other users, who must reach their folders: pytest's own are closed to them.
+    folder = Path(tempfile.mkdtemp(prefix="lettermill-postfix-"))
+    try:
+        folder.chmod(0o755)
+        port = free_port()
+        _configure(folder, port)
+        command = [binary("setsid"), binary("postfix"), "-c", str(folder / "etc"), "start-fg"]
+        with server(command, lambda: _greets(port), folder / "out.log"):
+            yield Postfix(port, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _greets(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            return connection.recv(4) == b"220 "
+    except OSError:
+        return False
+
+
+def _configure(folder: Path, port: int) -> None:
+    for name in ("etc", "queue", "data", "mail", "log"):
+        (folder / name).mkdir(mode=0o755)
+    owner = subprocess.run([binary("postconf"), "-dh", "mail_owner"], check=True, capture_output=True, text=True).stdout.strip()
+    shutil.chown(folder / "data", owner)
+    shutil.chown(folder / "mail", 65534, 65534)
+    (folder / "etc/mailboxes").write_text(f"anna@{PEOPLE} anna/\nbert@{PEOPLE} bert/\n@{BOUNCES} bounces/\n")
+    (folder / "etc/main.cf").write_text(MAIN.format(folder=folder, people=PEOPLE, bounces=BOUNCES))
+    (folder / "etc/master.cf").write_text(MASTER.format(port=port))
