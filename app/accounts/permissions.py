@@ -21,6 +21,8 @@ OF_USER_GROUPS = {
     "imports": marked("Import subscribers"),
     "campaigns": marked("Write campaigns"),
     "campaigns.send": marked("Send campaigns"),
+    "campaigns.servers": marked("Choose the delivery servers of campaigns"),
+    "sender_domains": marked("Prove sender domains"),
     "reports": marked("See reports"),
     "suppression": marked("Manage the suppression list"),
 }

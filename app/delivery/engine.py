@@ -18,6 +18,7 @@ from app.campaigns.personalisation import Person
 from app.delivery.compile import CompiledSending, Rendered
 from app.delivery.doors import ChannelMissing, Doors
 from app.delivery.finish import Tell
+from app.delivery.health import is_probe, note
 from app.delivery.journal import JournalDirectory, JournalFull
 from app.delivery.ledger import State
 from app.delivery.outcome import Result
@@ -86,12 +87,14 @@ class Sender:
         self._pace = Pace()
         self._settling: Future[None] | None = None
         self._sent_slices = 0
+        self._has_left_server = False
 
     def run(self, until: float) -> bool:
         """Send slice after slice until ``until`` (monotonic seconds); return whether there may be more to do at once."""
         found = self._waited(self._ask().result(), until)
         while isinstance(found, Slice):
-            ahead = self._ask() if self._pace.may_overlap and time.monotonic() < until else None
+            may_overlap = self._pace.may_overlap and not is_probe(found.now.server)
+            ahead = self._ask() if may_overlap and time.monotonic() < until else None
             goes_on = self._send(found)
             if ahead is None and time.monotonic() < until and goes_on:
                 ahead = self._ask()
@@ -118,7 +121,8 @@ class Sender:
         if isinstance(found, Slice):
             self._settle(found, [Result(row.position, State.PENDING) for row in found.rows])
         self._end()
-        return False
+        # Another server may take the mail at once; where none does, the sweep rings until one may be asked.
+        return self._has_left_server and self._ledger.submit(self._slices.may_go_on).result()
 
     def _end(self) -> None:
         if self._settling is not None:
@@ -136,19 +140,22 @@ class Sender:
             self._settle(of, [Result(row.position, State.PENDING) for row in of.rows])
             return False
         self._slot.journal.under(of.id.sending_id, of.id.token)
-        rows, is_well, began = {row.position: row for row in of.rows}, True, time.monotonic()
+        rows, began = {row.position: row for row in of.rows}, time.monotonic()
+        is_well, trouble = True, None
         results: list[Result] = []
         try:
             for outcome in transport.deliver(self._messages(of, results), self._slot.journal):
                 results.append(of.policy.after_outcome(outcome, rows[outcome.position]))
-                is_well = is_well and not outcome.server_at_fault
+                trouble = outcome if outcome.server_at_fault else trouble
         except JournalFull:
             # Every mail has its outcome by now; what may not go without its line in the journal waits in the ledger.
             log.exception("nothing is sent until the journal can be written", extra={"sending": of.id.sending_id})
             is_well = False
+        note(self._house.engine, of.now.server, trouble, answered=any(result.code for result in results))
+        self._has_left_server = trouble is not None
         self._pace.measured(sum(not result.gives_back for result in results), time.monotonic() - began)
         self._settle(of, results)
-        return is_well
+        return is_well and trouble is None
 
     def _messages(self, of: Slice, stopped: list[Result]) -> Iterator[WireMessage]:
         """Render one mail after the other, as the wire asks for them; a mail that is stopped or cannot be written is a result at once."""
