@@ -31,7 +31,7 @@ class Inherited:
 def chosen_by(session: Session, kind: str, owner_id: int | None) -> dict[int, int]:
     """Return an owner's own choice: the weight of each server."""
     query = sa.select(ServerChoice.server_id, ServerChoice.weight).where(ServerChoice.owner_kind == kind, ServerChoice.owner_id == owner_id)
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def choose(session: Session, kind: str, owner_id: int, weights: Mapping[int, int]) -> None:
@@ -79,7 +79,7 @@ def owners_of(session: Session, server_id: int) -> dict[str, int]:
     """Return how many users, groups and campaigns (those that may still send) chose the server."""
     counted = sa.select(ServerChoice.owner_kind, sa.func.count()).where(ServerChoice.server_id == server_id, sa.or_(
         ServerChoice.owner_kind != "campaign", ServerChoice.owner_id.in_(_under_way()))).group_by(ServerChoice.owner_kind)
-    return dict(session.execute(counted).tuples().all())
+    return dict(session.execute(counted).all())
 
 
 def _under_way() -> sa.Select[tuple[int]]:

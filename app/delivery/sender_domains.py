@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.models import SenderDomain
 from app.delivery.dns_look import Answer, LookUpAnswer, is_published
+from app.delivery.sender import covering
 from app.mail.address import AddressError, parse_domain
 from app.mail.dkim import KeyKind, generate_key, public_record
 from app.settings.secrets import SecretBox
@@ -68,9 +69,11 @@ def problem_with(session: Session, user_id: int, typed: str) -> str:
         return words("Type a domain name, such as example.com.")
     if is_public_suffix(domain):
         return words("%(domain)s belongs to everybody who has a name below it. Type your own domain.", domain=domain)
-    mine = session.scalars(sa.select(SenderDomain.domain).where(SenderDomain.user_id == user_id)).all()
+    mine = {found.domain: found for found in of_account(session, user_id)}
     if domain in mine:
         return words("This domain is in your list already.")
+    if above := covering(domain, [name for name, found in mine.items() if is_held(found)]):
+        return words("An administrator suspended %(domain)s, and the names below it with it.", domain=above)
     return words("An account has %(most)s sender domains at most. Delete one first.", most=str(MOST)) if len(mine) >= MOST else ""
 
 
@@ -114,7 +117,7 @@ def look(secrets: SecretBox, found: SenderDomain, look_up: LookUpAnswer) -> Seen
     proof, key = proof_record(found), dkim_record(secrets, found)
     texts = look_up(proof.name)
     published: Answer = [] if key is None else look_up(key.name)
-    return Seen(None if texts is None else any(text.strip() == proof.value for text in texts),
+    return Seen(None if texts is None else bool(found.proof) and any(text.strip() == proof.value for text in texts),
                 None if key is None or published is None else is_published(key.value, published))
 
 

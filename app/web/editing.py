@@ -100,15 +100,19 @@ def preview_context(campaign: Campaign, test_form: TestSendForm | None = None) -
 
 def send_context(campaign: Campaign, servers: ServersForm | None = None) -> dict[str, Any]:
     """Return what the last page before sending says: how many, from whom, what plug-ins cost, through which servers."""
+    form = servers or (servers_form(campaign) if may_choose_servers() else None)
     return step_context(campaign, "send") | {"costs": sending_costs(plugins()), "has_options": bool(campaign_options(plugins())),
-                                             "servers_form": servers or servers_form(campaign)}
+                                             "servers_form": form, "servers_url": _servers_url(campaign)}
 
 
-def servers_form(campaign: Campaign) -> ServersForm | None:
-    """Return the choice of servers, for who may choose: administrators always, users whose group may."""
-    if not may_choose_servers():
-        return None
-    form = ServersForm(formdata=request.form if request.endpoint == "editor.servers" else None)
+def _servers_url(campaign: Campaign) -> str:
+    endpoint = "editor.servers" if actor.administrator() is None else "editor.servers_by_administrator"
+    return url_for(endpoint, campaign_id=campaign.id)
+
+
+def servers_form(campaign: Campaign, *, typed: bool = False) -> ServersForm:
+    """Return the campaign's choice of servers, or what was ``typed``."""
+    form = ServersForm(formdata=request.form if typed else None)
     form.servers.show("campaign", campaign.id, db.session.get(User, campaign.user_id))
     return form
 

@@ -6,6 +6,8 @@ Revises: 0002
 
 from __future__ import annotations
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -18,6 +20,7 @@ depends_on = None
 OWNERS = (("users", "user"), ("user_groups", "group"))
 CHOICES = sa.table("server_choices", sa.column("owner_kind", sa.String), sa.column("owner_id", sa.Integer),
                    sa.column("server_id", sa.Integer), sa.column("weight", sa.SmallInteger))
+DOMAINS = sa.table("sender_domains", sa.column("id", sa.Integer), sa.column("proof", sa.String))
 GROUPS = sa.table("user_groups", sa.column("id", sa.Integer), sa.column("permissions", sa.JSON))
 
 
@@ -31,6 +34,7 @@ def upgrade() -> None:
             batch_op.drop_constraint(op.f(f"fk_{table}_delivery_server_id_delivery_servers"), type_="foreignkey")
             batch_op.drop_column("delivery_server_id")
     _permit("sender_domains", to_whom_may="campaigns.send")
+    _give_tokens()
 
 
 def _permit(new: str, *, to_whom_may: str) -> None:
@@ -39,6 +43,13 @@ def _permit(new: str, *, to_whom_may: str) -> None:
     for group_id, permissions in connection.execute(sa.select(GROUPS.c.id, GROUPS.c.permissions)).all():
         if to_whom_may in (permissions or []) and new not in permissions:
             connection.execute(sa.update(GROUPS).where(GROUPS.c.id == group_id).values(permissions=[*permissions, new]))
+
+
+def _give_tokens() -> None:
+    """Give each sender domain that has none what its TXT record has to hold."""
+    connection = op.get_bind()
+    for domain_id in connection.scalars(sa.select(DOMAINS.c.id).where(DOMAINS.c.proof == "")).all():
+        connection.execute(sa.update(DOMAINS).where(DOMAINS.c.id == domain_id).values(proof=secrets.token_hex(20)))
 
 
 def downgrade() -> None:

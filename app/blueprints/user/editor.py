@@ -81,12 +81,23 @@ def send(campaign: Campaign) -> Response:
 
 
 @room.post("/<int:campaign_id>/servers")
-@policy(ACCOUNT, "campaigns.send", campaign=Campaign)
+@policy(ACCOUNT, "campaigns.servers", campaign=Campaign)
 def servers(campaign: Campaign) -> Response:
     """Choose the delivery servers that the campaign goes through; what is under way already takes its next slice by them."""
-    form = servers_form(campaign)
-    if form is None:
+    return _choose_servers(campaign)
+
+
+@room.post("/<int:campaign_id>/servers/administrator")
+@policy(ACCOUNT, "campaigns.send", campaign=Campaign)
+def servers_by_administrator(campaign: Campaign) -> Response:
+    """Choose them as an administrator, who needs no permission of the group's for that."""
+    if actor.administrator() is None:
         abort(403)
+    return _choose_servers(campaign)
+
+
+def _choose_servers(campaign: Campaign) -> Response:
+    form = servers_form(campaign, typed=True)
     if not form.validate_on_submit():
         problems = campaigning.problems(house(), db.session(), campaign)
         return page_or_panel("weefive/campaigns/send.html", status=422, form=SendForm(formdata=None, time_zone=campaign.time_zone), problems=problems,
