@@ -29,7 +29,8 @@ class DomainForm(Form):
 
     domain = StringField(_l("Domain"), [InputRequired(_l("Type a domain name, such as example.com.")), at_most(253)],
                          description=_l("The part of your From addresses behind the @. It stands for the names below it, too."))
-    kind = RadioField(_l("Kind of key"), choices=lambda: choices([("rsa2048", _("RSA, 2048 bits")), ("ed25519", "Ed25519")]), default="rsa2048")
+    kind = RadioField(_l("Kind of key"), default="rsa2048", choices=lambda: choices([
+        ("rsa2048", _("RSA, 2048 bits")), ("ed25519", _("Ed25519, a shorter one"))]))
 
     def validate_domain(self, field: Field) -> None:
         """It must be a domain that somebody can have, and not be there already."""

@@ -36,18 +36,20 @@ class WeightsField(Field):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(_l("Delivery servers"), *args, **options)
         self.typed: dict[int, str] = {}
+        self.was_sent = False
         self.inherited: choices.Inherited | None = None
 
     def show(self, kind: str, owner_id: int | None, user: User | None = None) -> None:
-        """Show the choice of an owner, unless something was typed, and whose choice holds where there is none."""
+        """Show the choice of an owner, unless the form was sent, and whose choice holds where there is none."""
         self.inherited = choices.inherited(db.session(), user, kind)
-        if not self.typed:
+        if not self.was_sent:
             self.data = choices.chosen_by(db.session(), kind, owner_id) if owner_id else {}
             self.typed = {server_id: str(weight) for server_id, weight in self.data.items()}
 
     def process(self, formdata: Any, *_more: Any, **_named: Any) -> None:
         """Read the inputs; what is stored is shown by ``show``."""
         self.process_errors: list[str] = []
+        self.was_sent = bool(formdata)
         for server in servers() if formdata else ():
             self.typed[server.id] = str(formdata.get(f"{self.name}-{server.id}", "")).strip()
         self.typed = {key: text for key, text in self.typed.items() if text}
