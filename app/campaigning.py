@@ -41,7 +41,7 @@ def warnings(house: House, session: Session, campaign: Campaign) -> list[Finding
     """Return what is worth knowing before the campaign goes, and does not keep it: mail that would not align for DMARC."""
     return [Finding("warn", words("Mail from %(domain)s would not align", domain=one.from_domain), words(
         "Through %(server)s, neither its return path (%(mfrom)s) nor its signature (%(signed)s) belongs to %(domain)s: receivers may refuse it. "
-        "Prove the domain under Sender domains and publish its DKIM record.", server=one.server, mfrom=one.mfrom_domain,
+        "Prove the domain under Sender domains and publish its DKIM record.", server=", ".join(one.servers), mfrom=one.mfrom_domain,
         signed=one.signed_by or words("none"), domain=one.from_domain), places=(Place("from_email"),)) for one in misaligned(house, session, campaign)]
 
 

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Misaligned:
-    """Mail through this server that does not align: whose From address it has, the return path's domain, the signature's ("" for none)."""
+    """Mail that does not align: through which servers, with whose From address, the return path's domain, the signature's ("" for none)."""
 
-    server: str
+    servers: tuple[str, ...]
     from_domain: str
     mfrom_domain: str
     signed_by: str
 
 
 def misaligned(house: House, session: Session, campaign: Campaign) -> list[Misaligned]:
-    """Return one for each server and From domain of the campaign's mail that does not align; what stays in the test mailbox needs not."""
+    """Return what of the campaign's mail does not align, servers that differ in nothing together; what stays in the test mailbox needs not."""
     settings, connection = house.settings.load(), session.connection()
     verified = verified_domains(connection, campaign.user_id)
     content = {"from_name": "", "from_email": campaign.from_email, "reply_to": campaign.reply_to}
@@ -37,7 +37,11 @@ def misaligned(house: House, session: Session, campaign: Campaign) -> list[Misal
     servers = [candidate.server for candidate in candidates(connection, campaign.user_id, None, campaign.id) if not candidate.server.is_test_mailbox]
     found = [_look(server, resolve_sender(server, content, named, verified.domains, ground), verified)
              for server in servers for named in _list_senders(server, campaign)]
-    return list(dict.fromkeys(one for one in found if one is not None))
+    alike: dict[tuple[str, str, str], dict[str, None]] = {}
+    for one in found:
+        if one is not None:
+            alike.setdefault((one.from_domain, one.mfrom_domain, one.signed_by), {}).update(dict.fromkeys(one.servers))
+    return [Misaligned(tuple(names), *what) for what, names in alike.items()]
 
 
 def _list_senders(server: Any, campaign: Campaign) -> Iterator[ListSender]:
@@ -53,4 +57,4 @@ def _look(server: Any, sender: Sender, verified: Verified) -> Misaligned | None:
     signed_by = key.domain if key else server.dkim_domain if server.dkim_key_sealed and server.dkim_selector else ""
     if not from_domain or any(organisational(other) == organisational(from_domain) for other in (sender.mfrom_domain, signed_by) if other):
         return None
-    return Misaligned(server.name, from_domain, sender.mfrom_domain, signed_by)
+    return Misaligned((server.name,), from_domain, sender.mfrom_domain, signed_by)

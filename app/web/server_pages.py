@@ -14,7 +14,7 @@ from app.delivery import servers
 from app.delivery.models import DeliveryServer, ServerHealth, ServerHour
 from app.web.frame import TabLink
 from app.web.house import house
-from app.web.i18n import exact, translated
+from app.web.i18n import spoken, translated
 from app.web.settings_navigation import settings_context
 
 # Replies to signing in that say no (RFC 4954 6).
@@ -53,7 +53,7 @@ def trouble_words(health: ServerHealth | None) -> str:
     """Say since when a server takes no mail, and why; empty where it takes mail."""
     if health is None or not health.failures or health.failing_since is None:
         return ""
-    since, why = exact(health.failing_since), translated(health.why)
+    since, why = spoken(health.failing_since), translated(health.why)
     if health.why[:3] in SIGN_IN_CODES:
         return _("It refuses the password since %(time)s: %(why)s", time=since, why=why)
     if health.why[:3].isdigit():
