@@ -24,8 +24,8 @@ FIRST_S, LONGEST_S = 2, 60
 # What will not be mended within seconds, such as a wrong password, is not tried so soon.
 LASTING_S = 30
 LASTING = frozenset({Fate.OURS, Fate.BLOCKED})
-# How long whoever asks a server once more has it for themselves, beyond what connecting and signing in may take.
-PROBE_S = 30
+# How long whoever asks a server once more has it for themselves, beyond the server's time-out. If they die, others wait no longer.
+PROBE_S = 5
 
 
 def is_probe(server: Any) -> bool:
@@ -36,7 +36,7 @@ def is_probe(server: Any) -> bool:
 def take_probe(engine: Engine, server: Any) -> bool:
     """Take it on oneself to ask the server once more; return False where somebody else does, or it came back meanwhile."""
     def take(connection: Connection) -> bool:
-        until = db_now(connection, 3 * server.timeout_s + PROBE_S)
+        until = db_now(connection, server.timeout_s + PROBE_S)
         return bool(connection.execute(sa.update(HEALTH).where(
             HEALTH.c.server_id == server.id, HEALTH.c.failures == server.failures, HEALTH.c.open_until == server.open_until,
             HEALTH.c.open_until <= db_now(connection)).values(open_until=until)).rowcount)

@@ -94,20 +94,34 @@ def candidates(connection: Connection, user_id: int | None, chosen: int | None =
     return [Candidate(row, 1) for row in servers.values() if row.is_default]
 
 
+# Built once: a statement is asked for each slice. By the name of the database and whether health is heeded.
+_SERVERS: dict[tuple[str, bool], sa.Select[Any]] = {}
+
+
 def _servers(connection: Connection, heeds_health: bool) -> sa.Select[Any]:
-    health, now = HEALTH.c, sa.type_coerce(db_now(connection), UTCDateTime()).label("asked_at")
-    its_own = health.server_id == SERVERS.c.id if heeds_health else sa.false()
-    return sa.select(SERVERS, health.failures, health.failing_since, health.open_until, health.why, now).outerjoin(HEALTH, its_own).where(
-        SERVERS.c.enabled).order_by(SERVERS.c.id)
+    kind = connection.dialect.name, heeds_health
+    if kind not in _SERVERS:
+        health, now = HEALTH.c, sa.type_coerce(db_now(connection), UTCDateTime()).label("asked_at")
+        its_own = health.server_id == SERVERS.c.id if heeds_health else sa.false()
+        _SERVERS[kind] = sa.select(SERVERS, health.failures, health.failing_since, health.open_until, health.why, now).outerjoin(
+            HEALTH, its_own).where(SERVERS.c.enabled).order_by(SERVERS.c.id)
+    return _SERVERS[kind]
+
+
+def _choices_query() -> sa.Select[Any]:
+    row, user, campaign = CHOICES.c, sa.bindparam("user_id", type_=sa.Integer), sa.bindparam("campaign_id", type_=sa.Integer)
+    group = sa.select(USERS.c.group_id).where(USERS.c.id == user).scalar_subquery()
+    whose = [sa.and_(row.owner_kind == kind, row.owner_id == owner) for kind, owner in (("campaign", campaign), ("user", user), ("group", group))]
+    return sa.select(row.owner_kind, row.server_id, row.weight).where(sa.or_(*whose)).order_by(row.server_id)
+
+
+_CHOICES = _choices_query()
 
 
 def _choices(connection: Connection, user_id: int, campaign_id: int | None) -> dict[str, list[tuple[int, int]]]:
-    row = CHOICES.c
-    group = sa.select(USERS.c.group_id).where(USERS.c.id == user_id).scalar_subquery()
-    owners = {"campaign": campaign_id, "user": user_id, "group": group}
-    whose = sa.or_(*(sa.and_(row.owner_kind == kind, row.owner_id == owner) for kind, owner in owners.items() if owner is not None))
     found: dict[str, list[tuple[int, int]]] = {}
-    for kind, server_id, weight in connection.execute(sa.select(row.owner_kind, row.server_id, row.weight).where(whose).order_by(row.server_id)):
+    # No campaign has the number 0.
+    for kind, server_id, weight in connection.execute(_CHOICES, {"user_id": user_id, "campaign_id": campaign_id or 0}):
         found.setdefault(kind, []).append((server_id, weight))
     return found
 

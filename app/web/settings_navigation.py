@@ -10,7 +10,7 @@ from flask import current_app, request, url_for
 
 from app.accounts.permissions import administrator_may
 from app.db import db
-from app.delivery.models import DeliveryServer
+from app.delivery.models import DeliveryServer, ServerHealth
 from app.settings.schema import name_of
 from app.web import actor
 from app.web.frame import TabLink
@@ -90,9 +90,10 @@ def _is_here(page: SettingsPage) -> bool:
 
 
 def failing_servers() -> int:
-    """Return how many servers that mail goes through failed their last test."""
+    """Return how many servers that mail goes through failed their last test, or take no mail now."""
+    takes_none = sa.exists().where(ServerHealth.server_id == DeliveryServer.id, ServerHealth.failures > 0)
     return db.session.scalar(sa.select(sa.func.count()).select_from(DeliveryServer).where(
-        DeliveryServer.enabled, DeliveryServer.last_test_passed.is_(False))) or 0
+        DeliveryServer.enabled, sa.or_(DeliveryServer.last_test_passed.is_(False), takes_none))) or 0
 
 
 def _page_title(section_type: Any) -> str:

@@ -62,3 +62,4 @@ def downgrade() -> None:
         heaviest = sa.select(CHOICES.c.server_id).where(CHOICES.c.owner_kind == kind, CHOICES.c.owner_id == owner.c.id).order_by(
             CHOICES.c.weight.desc(), CHOICES.c.server_id).limit(1).scalar_subquery()
         op.execute(sa.update(owner).values(delivery_server_id=heaviest))
+        op.execute(sa.delete(CHOICES).where(CHOICES.c.owner_kind == kind))
