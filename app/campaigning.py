@@ -13,11 +13,12 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from app.accounts.models import User
-from app.campaigns.findings import Finding, findings_of
+from app.campaigns.findings import Finding, Place, findings_of
 from app.campaigns.models import Campaign
 from app.db import utcnow
 from app.delivery import canary, lifecycle, put_back
 from app.delivery.again import write_again
+from app.delivery.alignment import misaligned
 from app.delivery.lifecycle import TestRecipient
 from app.delivery.models import Sending
 from app.delivery.notices import queue_notice
@@ -42,6 +43,14 @@ def problems(house: House, session: Session, campaign: Campaign) -> list[Finding
     found += _switched_off(session, campaign) + _limits(session, campaign)
     enabled = house.plugins.snapshot(house.engine)
     return found + [Finding("bad", problem.text) for problem in campaign_problems(enabled, view_of(campaign))]
+
+
+def warnings(house: House, session: Session, campaign: Campaign) -> list[Finding]:
+    """Return what is worth knowing before the campaign goes, and does not keep it: mail that would not align for DMARC."""
+    return [Finding("warn", words("Mail from %(domain)s would not align", domain=one.from_domain), words(
+        "Through %(server)s, neither its return path (%(mfrom)s) nor its signature (%(signed)s) belongs to %(domain)s: receivers may refuse it. "
+        "Prove the domain under Sender domains and publish its DKIM record.", server=", ".join(one.servers), mfrom=one.mfrom_domain,
+        signed=one.signed_by or words("none"), domain=one.from_domain), places=(Place("from_email"),)) for one in misaligned(house, session, campaign)]
 
 
 def view_of(campaign: Campaign) -> CampaignView:

@@ -41,8 +41,10 @@ SEND_NOTICES = Job("send_notices", queue="transactional")
 RUN_IMPORT = Job("run_import", queue="imports")
 ERASE_PLUGIN = Job("erase_plugin", queue="maintenance")
 TELL_PLUGINS = Job("tell_plugins", queue="maintenance")
+CHECK_DOMAINS = Job("check_domains", queue="maintenance")
 
-CATALOGUE: tuple[Job, ...] = (SEND, FREEZE, PUT_BACK, SEND_TEST, SEND_TRANSACTIONAL, SEND_NOTICES, RUN_IMPORT, ERASE_PLUGIN, TELL_PLUGINS)
+CATALOGUE: tuple[Job, ...] = (
+    SEND, FREEZE, PUT_BACK, SEND_TEST, SEND_TRANSACTIONAL, SEND_NOTICES, RUN_IMPORT, ERASE_PLUGIN, TELL_PLUGINS, CHECK_DOMAINS)
 
 
 class Jobs:

@@ -20,13 +20,12 @@ from app.config import Config
 from app.db import Base
 from app.delivery import lifecycle
 from app.delivery.compile import compile_sending
-from app.delivery.doors import signer_of
 from app.delivery.ledger import counts_of
 from app.delivery.models import Sending
 from app.delivery.people import people_of
 from app.delivery.servers import new_key
 from app.delivery.slices import Slices
-from app.delivery.trips import trip_of
+from app.delivery.trips import Circumstances, signer_for, trip_of
 from app.house import House
 from benches.parts.content import HTML, PLAIN, SUBJECT
 from benches.parts.flask_mail_loop import flask_mail_loop
@@ -116,10 +115,10 @@ def building_us(at: Stage, sending_id: int) -> tuple[float, int]:
     """Return what it costs to build a mail (microseconds of processor), and how many bytes it has on the wire."""
     with factory.every_tenant():
         now = Slices(at.house, sending_id, 0).circumstances()
-        assert now is not None
+        assert isinstance(now, Circumstances)
         with at.house.engine.connect() as connection:
             rows = people_of(connection, sending_id, range(1, 2001))
-        compiled = compile_sending(trip_of(at.house, now), at.house.tokens, signer_of(now.server, at.house.secrets))
+        compiled = compile_sending(trip_of(at.house, now), at.house.tokens, signer_for(at.house, now))
     for _ in range(2):
         began, sizes = time.thread_time(), 0
         for _row, mail in compiled.render_many(rows, {}):

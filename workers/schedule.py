@@ -19,6 +19,7 @@ from app.house import House
 from app.mailbox.mails import trim
 from app.processes.leases import hold, release
 from app.tracking.drain import drain, forget_chunks
+from workers.domains import ring_for_domains
 from workers.sweep import TASKS, Task
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def tidy(house: House) -> None:
     forget_chunks(house)
 
 
-ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (look_into_dns, MINUTE_S), (tidy, HOUR_S))
+ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (look_into_dns, MINUTE_S), (ring_for_domains, MINUTE_S), (tidy, HOUR_S))
 
 
 class Rounds:

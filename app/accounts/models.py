@@ -61,7 +61,7 @@ class Administrator(Person, Base):
 
 
 class UserGroup(Base):
-    """What its users may do (permissions), how much (limits), and through which server they send."""
+    """What its users may do (permissions) and how much (limits). Through which servers they send: app/delivery/choices.py."""
 
     __tablename__ = "user_groups"
 
@@ -70,7 +70,6 @@ class UserGroup(Base):
     permissions: Mapped[list[str]] = mapped_column(sa.JSON, default=list)
     # name -> number; an absent name is no limit.
     limits: Mapped[dict[str, int]] = mapped_column(sa.JSON, default=dict)
-    delivery_server_id: Mapped[int | None] = mapped_column(sa.ForeignKey("delivery_servers.id"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     users: Mapped[list[User]] = relationship(back_populates="group")
 
@@ -85,7 +84,6 @@ class User(Person, Base):
     company: Mapped[str] = mapped_column(sa.String(120), default="")
     # The account that the administrators themselves work in; made at set-up.
     is_house: Mapped[bool] = mapped_column(default=False)
-    delivery_server_id: Mapped[int | None] = mapped_column(sa.ForeignKey("delivery_servers.id"))
     group: Mapped[UserGroup] = relationship(back_populates="users", lazy="joined")
 
 

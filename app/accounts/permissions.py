@@ -22,6 +22,8 @@ OF_USER_GROUPS = {
     "campaigns": marked("Write campaigns"),
     "campaigns.send": marked("Send campaigns"),
     "transactional": marked("Send transactional mail"),
+    "campaigns.servers": marked("Choose the delivery servers of campaigns"),
+    "sender_domains": marked("Prove sender domains"),
     "reports": marked("See reports"),
     "suppression": marked("Manage the suppression list"),
 }

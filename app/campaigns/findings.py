@@ -54,9 +54,9 @@ class Finding:
     cure: str = ""
 
 
-def findings_of(session: Session, campaign: Campaign, more_tags: Collection[str] = ()) -> list[Finding]:
-    """Look at everything; what is bad comes first. ``more_tags``: the names of plug-ins' merge tags."""
-    found = [*_envelope(campaign), *_content(campaign), *_tags(session, campaign, more_tags), *_links(campaign), *_people(session, campaign)]
+def findings_of(session: Session, campaign: Campaign, more_tags: Collection[str] = (), more: Collection[Finding] = ()) -> list[Finding]:
+    """Look at everything; what is bad comes first. ``more_tags``: the names of plug-ins' merge tags; ``more``: what others found."""
+    found = [*more, *_envelope(campaign), *_content(campaign), *_tags(session, campaign, more_tags), *_links(campaign), *_people(session, campaign)]
     return sorted(found, key=lambda finding: ("bad", "warn", "ok").index(finding.tone))
 
 

@@ -21,15 +21,25 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 3.0
 SERVERS = table_of(DeliveryServer)
 LookUp = Callable[[str], list[str]]
+# The TXT records of a name; None where DNS did not answer, so that nothing is known.
+Answer = list[str] | None
+LookUpAnswer = Callable[[str], Answer]
+
+
+def txt_answer(name: str) -> Answer:
+    """Return the TXT records of a name; None where DNS does not answer in time."""
+    try:
+        answer = dns.resolver.resolve(name, "TXT", lifetime=PATIENCE_S)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    except dns.exception.DNSException:
+        return None
+    return [b"".join(record.strings).decode("ascii", "replace") for record in answer]
 
 
 def txt_records(name: str) -> list[str]:
     """Return the TXT records of a name; none where there are none, or where DNS does not answer in time."""
-    try:
-        answer = dns.resolver.resolve(name, "TXT", lifetime=PATIENCE_S)
-    except dns.exception.DNSException:
-        return []
-    return [b"".join(record.strings).decode("ascii", "replace") for record in answer]
+    return txt_answer(name) or []
 
 
 def key_of(record: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.delivery.channels import SMTP, ChannelTransport
+from app.delivery.health import is_probe
 from app.delivery.transports.smtp import SmtpServer, SmtpTransport
 from app.delivery.transports.transport import Transport
 from app.mail.dkim import DkimSigner
@@ -47,7 +48,8 @@ class Doors:
                 raise ChannelMissing(channel)
             return ChannelTransport(found)
         revision, transport = self._open.get(server.id, (0, None))
-        if transport is None or revision != server.revision:
+        # Who asks a server that failed whether it is back begins anew: the old transport may still be waiting by its own clock.
+        if transport is None or revision != server.revision or is_probe(server):
             if transport is not None:
                 transport.close()
             transport = SmtpTransport(smtp_server(server, self._secrets, self._helo))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from app.delivery.doors import ChannelMissing, Doors
 from app.delivery.finish import Tell
+from app.delivery.health import is_probe, note
 from app.delivery.journal import JournalDirectory, JournalFull
 from app.delivery.ledger import State
 from app.delivery.outcome import Result
@@ -25,7 +26,6 @@ from app.delivery.slices import Nothing, Slice, Slices
 from app.delivery.slots import HeldSlot, PolicyOf, recover, release_slot, take_slot
 from app.delivery.stream import Stream
 from app.delivery.telling import tell_finished
-from app.delivery.transports.transport import Transport
 
 if TYPE_CHECKING:
     from app.house import House
@@ -76,15 +76,16 @@ class Sender:
     """One job's run over one sending, in one slot."""
 
     def __init__(self, house: House, doors: Doors, slot: HeldSlot, ledger: ThreadPoolExecutor, sending_id: int) -> None:
-        self._doors, self._slot, self._ledger = doors, slot, ledger
+        self._house, self._doors, self._slot, self._ledger = house, doors, slot, ledger
         self._slices = Slices(house, sending_id, slot.id)
         self._pace = Pace()
         self._until = 0.0
         self._ahead: Future[Slice | Nothing] | None = None
         self._settling: deque[Future[None]] = deque()
-        # Of the stream on the wire: its transport, how many slices it has had, and when the last of them was over.
-        self._transport: Transport | None = None
+        # Of the stream on the wire: the first of its slices, how many it has had, and when the last of them was over.
+        self._first: Slice | None = None
         self._slices_streamed, self._over_at = 0, 0.0
+        self._has_left_server = False
 
     def run(self, until: float) -> bool:
         """Send slice after slice until ``until`` (monotonic seconds); return whether there may be more to do at once."""
@@ -122,7 +123,8 @@ class Sender:
         if isinstance(found, Slice):
             self._give_back(found)
         self._end()
-        return False
+        # Another server may take the mail at once; where none does, the sweep rings until one may be asked.
+        return self._has_left_server and self._ledger.submit(self._slices.may_go_on).result()
 
     def _give_back(self, of: Slice) -> None:
         self._settle(of, [Result(row.position, State.PENDING) for row in of.rows])
@@ -137,32 +139,29 @@ class Sender:
     def _send(self, of: Slice) -> bool:
         """Put a slice on the wire, and without a pause those that are ready behind it; return False where the server takes nothing now."""
         self._empty_journal()
-        self._transport = self._transport_of(of)
-        if self._transport is None:
+        try:
+            transport = self._doors.transport(of.now.server, of.now.sending.channel, of.now.enabled)
+        except ChannelMissing:
             self._give_back(of)
             return False
-        self._slices_streamed, self._over_at = 0, time.monotonic()
-        stream = Stream(self._begin, self._over, self._following)
+        self._first, self._slices_streamed, self._over_at = of, 0, time.monotonic()
+        stream, is_writing = Stream(self._begin, self._over, self._following), True
         try:
-            for outcome in self._transport.deliver(stream.messages(of), self._slot.journal):
+            for outcome in transport.deliver(stream.messages(of), self._slot.journal):
                 stream.heard(outcome)
         except JournalFull:
             # Every mail has its outcome by now; what may not go without its line in the journal waits in the ledger.
             log.exception("nothing is sent until the journal can be written", extra={"sending": of.id.sending_id})
-            return False
-        return stream.is_well
-
-    def _transport_of(self, of: Slice) -> Transport | None:
-        try:
-            return self._doors.transport(of.now.server, of.now.sending.channel, of.now.enabled)
-        except ChannelMissing:
-            return None
+            is_writing = False
+        note(self._house.engine, of.now.server, stream.trouble, answered=stream.is_answered)
+        self._has_left_server = stream.trouble is not None
+        return is_writing and stream.trouble is None
 
     def _begin(self, of: Slice) -> None:
         """A slice begins: its mails' lines carry its claim, and the one behind it is asked for."""
         self._slices_streamed += 1
         self._slot.journal.under(of.id.sending_id, of.id.token, [row.position for row in of.rows])
-        if self._pace.may_overlap and time.monotonic() < self._until:
+        if self._pace.may_overlap and not is_probe(of.now.server) and time.monotonic() < self._until:
             self._ahead = self._asked()
 
     def _following(self) -> Slice | None:
@@ -170,7 +169,7 @@ class Sender:
         if self._ahead is None or not self._ahead.done() or self._slices_streamed >= EMPTY_EVERY:
             return None
         found = self._ahead.result()
-        if not isinstance(found, Slice) or self._transport_of(found) is not self._transport:
+        if not isinstance(found, Slice) or self._first is None or not found.goes_with(self._first):
             return None
         self._ahead = None
         return found

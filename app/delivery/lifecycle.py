@@ -102,7 +102,7 @@ def _sending(house: House, session: Session, campaign: Campaign, kind: str, cont
 def _freeze_domain(house: House, session: Session, sending: Sending) -> None:
     """Fix the domain of the Message-IDs, so that a second copy of a mail can be recognised by its first one's number."""
     connection = session.connection()
-    server = route(connection, sending.user_id, sending.delivery_server_id)
+    server = route(connection, sending.user_id, sending.delivery_server_id, sending.campaign_id)
     row = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == sending.id)).one()
     if server is not None:
         now = Circumstances(row, server, house.settings.load(), house.plugins.snapshot(house.engine),

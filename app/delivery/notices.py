@@ -19,10 +19,12 @@ from app.db import reading, utcnow
 from app.delivery.again import write_again
 from app.delivery.clock import db_now
 from app.delivery.doors import signer_of, smtp_server
+from app.delivery.health import is_probe, note, take_probe
 from app.delivery.models import Notice
 from app.delivery.retries import RetrySchedule
-from app.delivery.routing import route
+from app.delivery.routing import Shares, candidates, pick
 from app.delivery.transports.flask_mail import DeliveryFailed, ServerMail
+from app.delivery.transports.outcome import Outcome
 from app.delivery.transports.smtp import SmtpTransport
 from app.delivery.trips import base_url
 from app.delivery.urls import base_host
@@ -71,15 +73,25 @@ def send_waiting(house: House) -> int:
     """Send what is due, at most fifty; return how many were tried."""
     settings = house.settings.load()
     with reading(), house.engine.connect() as connection:
-        server = route(connection, None)
+        found = candidates(connection, None)
         due = list(connection.scalars(_due(connection).limit(AT_ONCE)))
-    if server is None or not due:
+    server = pick(found, Shares()) if found and due else None
+    if server is None or isinstance(server, float) or (is_probe(server) and not take_probe(house.engine, server)):
         return 0
-    mail = server_mail(house, server, settings)
-    with mail.connect() as line:
+    return _send_all(house, server, settings, due[:1] if is_probe(server) else due)
+
+
+def _send_all(house: House, server: Any, settings: Settings, due: list[int]) -> int:
+    """Send one after the other; where the server fails, the rest waits untouched. Return how many were tried."""
+    tried, trouble = 0, None
+    with server_mail(house, server, settings).connect() as line:
         for notice_id in due:
-            _send_one(house, line, settings, notice_id)
-    return len(due)
+            outcome = _send_one(house, line, settings, notice_id)
+            trouble, tried = outcome if outcome is not None and outcome.server_at_fault else None, tried + 1
+            if trouble is not None:
+                break
+    note(house.engine, server, trouble, answered=True)
+    return tried
 
 
 def server_mail(house: House, server: Any, settings: Settings) -> ServerMail:
@@ -89,18 +101,21 @@ def server_mail(house: House, server: Any, settings: Settings) -> ServerMail:
                       signer_of(server, house.secrets))
 
 
-def _send_one(house: House, line: Any, settings: Settings, notice_id: int) -> None:
+def _send_one(house: House, line: Any, settings: Settings, notice_id: int) -> Outcome | None:
+    """Send a notice; return the outcome where it failed."""
     notice = write_again(house.engine, lambda connection: _claim(connection, notice_id))
     if notice is None:
-        return
+        return None
     try:
         line.send(own_message(settings, notice.recipient, notice.subject, notice.plain, notice.html))
     except DeliveryFailed as failed:
         _failed(house.engine, notice, failed)
+        return failed.outcome
     except (AddressError, HeaderError) as error:
         _write(house.engine, notice.id, state="failed", reply=str(error)[:300])
     else:
         _write(house.engine, notice.id, state="sent", reply="", sent_at=utcnow())
+    return None
 
 
 def _claim(connection: Connection, notice_id: int) -> Any:

@@ -59,7 +59,7 @@ def _find(house: House, ledger_id: LedgerId) -> tuple[CompiledSending, Person] |
     with reading(), house.engine.connect() as connection:
         sending = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == ledger_id.sending_id)).one_or_none()
         rows = people_of(connection, ledger_id.sending_id, [ledger_id.position])
-        server = None if sending is None else route(connection, sending.user_id, sending.delivery_server_id)
+        server = None if sending is None else route(connection, sending.user_id, sending.delivery_server_id, sending.campaign_id)
         if sending is None or server is None or not rows:
             return None
         verified = verified_domains(connection, sending.user_id)

@@ -19,9 +19,8 @@ from app.delivery.compile import CompiledSending, compile_sending
 from app.delivery.ledger import RECIPIENTS
 from app.delivery.people import person_of
 from app.delivery.streams import MAILS, TRANSACTIONAL
-from app.delivery.trips import Circumstances, trip_of
+from app.delivery.trips import Circumstances, signer_for, trip_of
 from app.mail.address import normalise
-from app.mail.dkim import DkimSigner
 from app.mail.headers import HeaderError
 from app.mail.tokens import LedgerId
 
@@ -68,28 +67,29 @@ def dressed(sending: Any, rows: Sequence[Any]) -> Sequence[Any]:
     return [PostedRow(row.position, row.email, normalise(row.email), row.attempts, row.reason, row.snapshot) for row in rows]
 
 
-def compiled_for(house: House, now: Circumstances, rows: Iterable[Any], signer: DkimSigner | None = None) -> dict[int, Any]:
+def compiled_for(house: House, now: Circumstances, rows: Iterable[Any], *, is_signed: bool = False) -> dict[int, Any]:
     """Return the compiled mail of each request that a row belongs to, by its first position."""
     firsts = sorted({row.snapshot["first"] for row in rows})
     with reading(), house.engine.connect() as connection:
         found = connection.execute(sa.select(MAILS.c.position, MAILS.c.content).where(
             MAILS.c.sending_id == now.sending.id, MAILS.c.position.in_(firsts))).all()
-    return {row.position: _compiled(house, now, row.content, signer) for row in found}
+    return {row.position: _compiled(house, now, row.content, is_signed) for row in found}
 
 
-def _compiled(house: House, now: Circumstances, content: Mapping[str, Any], signer: DkimSigner | None) -> CompiledSending | Unwritable:
+def _compiled(house: House, now: Circumstances, content: Mapping[str, Any], is_signed: bool) -> CompiledSending | Unwritable:
     try:
-        return compile_mail(house, now, content, signer)
+        return compile_mail(house, now, content, is_signed=is_signed)
     except (HeaderError, UnicodeError) as error:
         return Unwritable(error)
 
 
-def compile_mail(house: House, now: Circumstances, content: Mapping[str, Any], signer: DkimSigner | None = None) -> CompiledSending:
+def compile_mail(house: House, now: Circumstances, content: Mapping[str, Any], *, is_signed: bool = False) -> CompiledSending:
     """Compile one request's mail; raise HeaderError for content that makes no message."""
     day = now.sending
     # The sending is the day's; what it says is the request's.
     sending = SimpleNamespace(id=day.id, kind=day.kind, user_id=day.user_id, campaign_id=None, message_id_domain=day.message_id_domain, content=content)
-    return compile_sending(trip_of(house, replace(now, sending=sending)), house.tokens, signer)
+    of_request = replace(now, sending=sending)
+    return compile_sending(trip_of(house, of_request), house.tokens, signer_for(house, of_request) if is_signed else None)
 
 
 def values_of(rows: Iterable[Any], plugged: Mapping[int, Mapping[str, str]]) -> dict[int, dict[str, str]]:

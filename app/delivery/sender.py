@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.mail.address import AddressError, parse_domain
+
 
 @dataclass(frozen=True, slots=True)
 class ListSender:
@@ -38,7 +40,8 @@ class Sender:
 def resolve_sender(server: Any, content: Mapping[str, Any], list_sender: ListSender, verified: Collection[str], house: House) -> Sender:
     """Return who the mail comes from.
 
-    ``server`` has mfrom, enforced_from, list_sender_as_mfrom and list_sender_as_from; ``verified`` are the user's proven domains.
+    ``server`` has mfrom, enforced_from, list_sender_as_mfrom and list_sender_as_from; ``verified`` are the user's proven domains, each of
+    which stands for its subdomains, too.
     """
     name, address = _from(server, content, list_sender, verified, house)
     author = content["from_email"]
@@ -51,9 +54,9 @@ def _from(server: Any, content: Mapping[str, Any], list_sender: ListSender, veri
     name, author = content.get("from_name") or "", content["from_email"]
     if server.enforced_from:
         return name, server.enforced_from
-    if server.list_sender_as_from and _domain(list_sender.email) in verified:
+    if server.list_sender_as_from and covering(domain_of(list_sender.email), verified):
         return list_sender.name or name, list_sender.email
-    if not house.centralized_domain or _domain(author) in verified:
+    if not house.centralized_domain or covering(domain_of(author), verified):
         return name, author
     return name, f"{author.rpartition('@')[0]}@{house.centralized_domain}"
 
@@ -61,11 +64,23 @@ def _from(server: Any, content: Mapping[str, Any], list_sender: ListSender, veri
 def _mfrom(server: Any, list_sender: ListSender, verified: Collection[str], house: House) -> tuple[str, str]:
     """Return the domain of MFROM, and the whole address where it is used as it is."""
     if "@" in server.mfrom:
-        return _domain(server.mfrom), server.mfrom
-    if server.list_sender_as_mfrom and _domain(list_sender.email) in verified:
-        return _domain(list_sender.email), list_sender.email
+        return domain_of(server.mfrom), server.mfrom
+    if server.list_sender_as_mfrom and covering(domain_of(list_sender.email), verified):
+        return domain_of(list_sender.email), list_sender.email
     return server.mfrom or house.centralized_domain or house.catch_all_domain or house.base_host, ""
 
 
-def _domain(address: str) -> str:
-    return address.rpartition("@")[2].lower()
+def domain_of(address: str) -> str:
+    """Return the domain of an address as DNS writes it, empty where there is none."""
+    domain = address.rpartition("@")[2].strip().lower()
+    try:
+        return domain if domain.isascii() else parse_domain(domain)
+    except AddressError:
+        return ""
+
+
+def covering(domain: str, verified: Collection[str]) -> str:
+    """Return the nearest of the proven domains that this one is, or is below of; empty where it is nobody's (as DMARC aligns, RFC 7489 3.1)."""
+    while "." in domain and domain not in verified:
+        domain = domain.partition(".")[2]
+    return domain if domain in verified else ""

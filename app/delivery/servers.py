@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from sqlalchemy.orm import Session
 
-from app.accounts.models import User, UserGroup
 from app.db import table_of, utcnow
+from app.delivery import choices, health
 from app.delivery.models import DeliveryServer, Sending
 from app.mail.address import AddressError, parse_address, parse_domain
 from app.mail.dkim import DkimKeyError, generate_key, load_key, public_record
@@ -36,10 +36,11 @@ class InUse:
 
     users: int
     groups: int
+    campaigns: int
     sendings: int
 
     def __bool__(self) -> bool:
-        return bool(self.users or self.groups or self.sendings)
+        return bool(self.users or self.groups or self.campaigns or self.sendings)
 
 
 def all_servers(session: Session) -> list[DeliveryServer]:
@@ -152,6 +153,8 @@ def save(session: Session, secrets: SecretBox, server: DeliveryServer, values: M
         session.add(server)
     server.revision = (server.revision or 0) + 1
     session.flush()
+    # What was wrong may be mended by what was saved.
+    health.forget(session.connection(), server.id)
 
 
 def _as_stored(name: str, value: Any) -> Any:
@@ -227,10 +230,10 @@ def set_enabled(server: DeliveryServer, enabled: bool) -> bool:
 
 def in_use(session: Session, server: DeliveryServer) -> InUse:
     """Return what refers to the server."""
-    def count(table: Any, *where: Any) -> int:
-        return session.scalar(sa.select(sa.func.count()).select_from(table).where(table.delivery_server_id == server.id, *where)) or 0
-
-    return InUse(count(User), count(UserGroup), count(Sending, Sending.state.in_(("freezing", "sending", "paused"))))
+    running = session.scalar(sa.select(sa.func.count()).select_from(Sending).where(
+        Sending.delivery_server_id == server.id, Sending.state.in_(("freezing", "sending", "paused")))) or 0
+    owners = choices.owners_of(session, server.id)
+    return InUse(owners.get("user", 0), owners.get("group", 0), owners.get("campaign", 0), running)
 
 
 def delete(session: Session, server: DeliveryServer) -> str:
@@ -238,18 +241,23 @@ def delete(session: Session, server: DeliveryServer) -> str:
     if server.is_default:
         return words("This is the default server. Make another one the default first.")
     if found := in_use(session, server):
-        return words("It is used by %(users)s, %(groups)s and %(sendings)s. Give them another server first.",
+        return words("It is used by %(users)s, %(groups)s, %(campaigns)s and %(sendings)s. Give them another server first.",
                      users=words_of(found.users, "%(num)s user", "%(num)s users"), groups=words_of(found.groups, "%(num)s group", "%(num)s groups"),
+                     campaigns=words_of(found.campaigns, "%(num)s campaign", "%(num)s campaigns"),
                      sendings=words_of(found.sendings, "%(num)s running sending", "%(num)s running sendings"))
     session.execute(sa.update(Sending).where(Sending.delivery_server_id == server.id).values(delivery_server_id=None)
                     .execution_options(synchronize_session=False))
+    choices.forget_server(session, server.id)
+    health.forget(session.connection(), server.id)
     session.delete(server)
     return ""
 
 
 def note_test(session: Session, server: DeliveryServer, passed: bool) -> None:
-    """Keep when the server was tested last, and whether it took the mail."""
+    """Keep when the server was tested last, and whether it took the mail; if it did, senders ask it again at once."""
     server.last_test_at, server.last_test_passed = utcnow(), passed
+    if passed:
+        health.forget(session.connection(), server.id)
     session.flush()
 
 

@@ -22,8 +22,8 @@ from app.delivery.claim import Claim, claim_next, release, renew
 from app.delivery.clock import db_now
 from app.delivery.compile import CompiledSending, compile_sending
 from app.delivery.crash import crash_point
-from app.delivery.doors import signer_of
 from app.delivery.finish import finish_if_settled
+from app.delivery.health import is_probe, take_probe
 from app.delivery.intent import Intent, intend, skip_row
 from app.delivery.ledger import RECIPIENTS, SENDINGS, Moves, State, batches_of, new_claim
 from app.delivery.outcome import Result, SliceId, settle
@@ -31,12 +31,12 @@ from app.delivery.people import next_people, recipient_view
 from app.delivery.policies import policy_of
 from app.delivery.posted import compiled_for, dressed, values_of
 from app.delivery.remembered import keep_doubt
-from app.delivery.routing import route
+from app.delivery.routing import Shares, candidates_of, pick
 from app.delivery.slow import stop_of
 from app.delivery.streams import TRANSACTIONAL
 from app.delivery.telling import tell_finished
 from app.delivery.throttle import Grant, Throttle
-from app.delivery.trips import Circumstances, trip_of, verified_domains
+from app.delivery.trips import Circumstances, signer_for, trip_of, verified_domains
 from app.delivery.verdict import Policy
 from app.delivery.volume import add_volume, volume_since
 from app.plugins.calling import PluginFailed
@@ -78,6 +78,12 @@ class Slice:
     compiled: Mapping[int, CompiledSending]
     began: float
 
+    def goes_with(self, other: Slice) -> bool:
+        """Whether it leaves by the same connections: a server that is asked whether it is back gets new ones, and nothing with them."""
+        mine, its = self.now, other.now
+        return ((mine.server.id, mine.server.revision, mine.sending.channel) == (its.server.id, its.server.revision, its.sending.channel)
+                and not is_probe(mine.server))
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
@@ -93,6 +99,7 @@ class Slices:
         self._house, self._engine = house, house.engine
         self._sending_id, self._slot_id = sending_id, slot_id
         self._holding: Holding | None = None
+        self._shares = Shares()
         self._compiled: dict[tuple[Any, ...], dict[int, CompiledSending]] = {}
         self._settings: Settings | None = None
         self._whole: Any = None
@@ -103,14 +110,20 @@ class Slices:
         """Return the next slice of at most ``size`` recipients, its intent committed."""
         while True:
             now = self.circumstances()
-            holding = None if now is None else self._hold()
-            if now is None or holding is None:
+            if isinstance(now, Nothing):
+                return now
+            holding = self._hold()
+            if holding is None:
                 return Nothing()
-            rows = dressed(now.sending, self._rows(now, holding, size))
+            most = 1 if is_probe(now.server) else size
+            rows = dressed(now.sending, self._rows(now, holding, most))
             grant = self._grant(now, len(rows))
             if rows and not grant.mails:
                 return Nothing(grant.wait_s)
-            made = self._make(now, holding, rows[:grant.mails], is_last=len(rows) < size and grant.mails == len(rows))
+            if rows and is_probe(now.server) and not take_probe(self._engine, now.server):
+                continue
+            self._shares.add(now.server.id, grant.mails)
+            made = self._make(now, holding, rows[:grant.mails], is_last=len(rows) < most and grant.mails == len(rows))
             if made is not None:
                 return made
 
@@ -130,17 +143,22 @@ class Slices:
         throttle = Throttle(self._house.redis, now.server, lambda since: volume_since(self._engine, now.server.id, since))
         return precedence.take(self._house.redis, throttle, now.server.id, now.sending.kind, wanted)
 
-    def circumstances(self) -> Circumstances | None:
-        """Read what the slice depends on: the sending, its server, the settings, the plug-ins. None where nothing may be sent."""
+    def circumstances(self) -> Circumstances | Nothing:
+        """Read what the slice depends on: the sending, its server, the settings, the plug-ins. Nothing where none may be sent now."""
         with reading(), self._engine.connect() as connection:
             self._settings = self._house.settings.load_on(connection, self._settings)
             enabled = self._house.plugins.snapshot_on(connection)
             sending = self._sending(connection)
             if sending is None or sending.state != "sending":
-                return None
-            server = route(connection, sending.user_id, sending.delivery_server_id)
+                return Nothing()
+            found = candidates_of(connection, sending)
             verified = verified_domains(connection, sending.user_id)
-        return None if server is None else Circumstances(sending, server, self._settings, enabled, verified)
+        server = pick(found, self._shares) if found else None
+        return Nothing(server) if server is None or isinstance(server, float) else Circumstances(sending, server, self._settings, enabled, verified)
+
+    def may_go_on(self) -> bool:
+        """Whether a server takes the sending's mail now."""
+        return isinstance(self.circumstances(), Circumstances)
 
     def _sending(self, connection: Connection) -> Any:
         """Read the sending; its content, which never changes under its hash, only once."""
@@ -180,10 +198,10 @@ class Slices:
         """Compile what is not compiled, and ask plug-ins about the rows, with no transaction open."""
         verdicts, plugged = _ask(now, rows) if has_batch_path(now.enabled) else ({}, {})
         if now.sending.kind == TRANSACTIONAL:
-            return compiled_for(self._house, now, rows, signer_of(now.server, self._house.secrets)), verdicts, values_of(rows, plugged)
+            return compiled_for(self._house, now, rows, is_signed=True), verdicts, values_of(rows, plugged)
         compiled = self._compiled.setdefault(now.key, {})
         for variant in {now.variant(row) for row in rows} - set(compiled):
-            signer = signer_of(now.server, self._house.secrets)
+            signer = signer_for(self._house, now, variant)
             compiled[variant] = compile_sending(trip_of(self._house, now, variant), self._house.tokens, signer)
         return compiled, verdicts, plugged
 

@@ -45,14 +45,16 @@ class Stream:
                  following: Callable[[], Slice | None]) -> None:
         self._begin, self._over, self._following = begin, over, following
         self._open: list[OpenSlice] = []
-        self.is_well = True
+        # What the server was at fault for, the last of it, and whether it answered to a mail at all.
+        self.trouble: Outcome | None = None
+        self.is_answered = False
 
     def messages(self, first: Slice) -> Iterator[WireMessage]:
         """Yield the mails of this slice, and of those that are ready when it ends; each is rendered when the wire asks for it."""
         following: Slice | None = first
         while following is not None:
             yield from self._messages_of(following)
-            following = self._following() if self.is_well else None
+            following = self._following() if self.trouble is None else None
 
     def _messages_of(self, of: Slice) -> Iterator[WireMessage]:
         self._begin(of)
@@ -68,7 +70,8 @@ class Stream:
 
     def heard(self, outcome: Outcome) -> None:
         """Take in what became of a mail."""
-        self.is_well = self.is_well and not outcome.server_at_fault
+        self.trouble = outcome if outcome.server_at_fault else self.trouble
+        self.is_answered = self.is_answered or bool(outcome.reply.code)
         for slice_ in self._open:
             row = slice_.rows.get(outcome.position)
             if row is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -11,13 +11,16 @@ from sqlalchemy.engine import Connection
 
 from app.accounts.models import SenderDomain
 from app.campaigns.personalisation import hashed_id, known_names
+from app.delivery.doors import signer_of
 from app.delivery.road import Trip
 from app.delivery.sender import House as Ground
-from app.delivery.sender import ListSender, Sender, resolve_sender
+from app.delivery.sender import ListSender, Sender, covering, domain_of, resolve_sender
 from app.delivery.urls import MailUrls, base_host
+from app.mail.dkim import DkimSigner
 from app.plugins.calls import merge_tags
 from app.plugins.manager import EnabledPlugins
 from app.settings.secrets import derive
+from app.settings.sections.bounces import Bounces
 from app.settings.sections.email_delivery import EmailDelivery
 from app.settings.sections.system import SystemSettings
 from app.settings.store import Settings
@@ -29,6 +32,28 @@ DOMAINS: sa.Table = SenderDomain.__table__  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
+class DomainKey:
+    """The DKIM key of a proven domain whose record was seen in DNS."""
+
+    domain: str
+    selector: str
+    sealed: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The domains that are proven to be a user's, and the keys that sign for some of them."""
+
+    domains: frozenset[str] = frozenset()
+    keys: tuple[DomainKey, ...] = ()
+
+    def key_for(self, domain: str) -> DomainKey | None:
+        """Return the key that signs mail from this domain: its own, else the one of the nearest domain above it."""
+        by_domain = {key.domain: key for key in self.keys}
+        return by_domain.get(covering(domain, by_domain))
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """Everything that a sending's mails depend on at one moment; read anew for each slice."""
 
@@ -36,7 +61,7 @@ class Circumstances:
     server: Any
     settings: Settings
     enabled: EnabledPlugins
-    verified: frozenset[str]
+    verified: Verified
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -56,9 +81,15 @@ class Circumstances:
         return bool(self.server.list_sender_as_from or self.server.list_sender_as_mfrom)
 
 
-def verified_domains(connection: Connection, user_id: int) -> frozenset[str]:
+_PROVEN = sa.select(DOMAINS.c.domain, DOMAINS.c.dkim_selector, DOMAINS.c.dkim_key_sealed, DOMAINS.c.dkim_seen_at).where(
+    DOMAINS.c.user_id == sa.bindparam("account"), DOMAINS.c.state == "enabled").order_by(DOMAINS.c.domain)
+
+
+def verified_domains(connection: Connection, user_id: int) -> Verified:
     """Return the domains that are proven to be the user's."""
-    return frozenset(connection.scalars(sa.select(DOMAINS.c.domain).where(DOMAINS.c.user_id == user_id, DOMAINS.c.state == "enabled")))
+    rows = connection.execute(_PROVEN, {"account": user_id}).all()
+    keys = (DomainKey(found.domain, found.dkim_selector, found.dkim_key_sealed) for found in rows if found.dkim_seen_at and found.dkim_key_sealed)
+    return Verified(frozenset(found.domain for found in rows), tuple(keys))
 
 
 def base_url(house: House, settings: Settings) -> str:
@@ -71,7 +102,21 @@ def sender_of(house: House, now: Circumstances, variant: int = 0) -> Sender:
     content = now.sending.content
     named = content.get("lists", {}).get(str(variant), {})
     from_list = ListSender(named.get("sender_name", ""), named.get("sender_email", ""))
-    return resolve_sender(now.server, content, from_list, now.verified, Ground(base_host(base_url(house, now.settings))))
+    return resolve_sender(now.server, content, from_list, now.verified.domains, ground_of(house, now.settings))
+
+
+def ground_of(house: House, settings: Settings) -> Ground:
+    """Return the domains that the installation falls back on."""
+    central, catch_all = settings.get(EmailDelivery).centralized_domain, settings.get(Bounces).catch_all_domain
+    return Ground(base_host(base_url(house, settings)), central, catch_all)
+
+
+def signer_for(house: House, now: Circumstances, variant: int = 0) -> DkimSigner | None:
+    """Return who signs the mail: the key of its From domain where that is proven and its record was seen, else the server's."""
+    own = now.verified.key_for(domain_of(sender_of(house, now, variant).from_email))
+    if own is None:
+        return signer_of(now.server, house.secrets)
+    return DkimSigner(own.domain, own.selector, house.secrets.open(own.sealed))
 
 
 def trip_of(house: House, now: Circumstances, variant: int = 0) -> Trip:

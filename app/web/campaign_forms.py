@@ -28,6 +28,7 @@ from app.web.channels import channel_choices
 from app.web.choices import TickedListField, choices
 from app.web.form_words import Form, at_most
 from app.web.i18n import number, translated
+from app.web.weights_field import WeightsField
 
 MOST_TESTS = 10
 
@@ -117,3 +118,9 @@ class TestSendForm(Form):
             self.found = [str(parse_address(part)) for part in found]
         except AddressError as error:
             raise ValidationError(translated(error)) from error
+
+
+class ServersForm(Form):
+    """Through which delivery servers a campaign goes."""
+
+    servers = WeightsField()

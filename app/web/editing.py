@@ -8,6 +8,9 @@ from flask import redirect, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from app import campaigning
+from app.accounts.models import User
+from app.accounts.permissions import group_may
 from app.audience import fields
 from app.campaigns import writing
 from app.campaigns.findings import Finding, findings_of
@@ -16,12 +19,13 @@ from app.campaigns.personalisation import KNOWN_TAGS, KnownTag
 from app.db import db
 from app.plugins.calls import campaign_options, merge_tags, sending_costs
 from app.web import actor, option_forms
-from app.web.campaign_forms import StepForm, TestSendForm, form_of
+from app.web.campaign_forms import ServersForm, StepForm, TestSendForm, form_of
 from app.web.campaign_steps import next_step, steps_of, url_of
 from app.web.cures import Cure, cures_of
 from app.web.fragments import page_or_panel, wants_panel
-from app.web.house import plugins
+from app.web.house import house, plugins
 from app.web.seeing import name_of, pane_of
+from app.web.shell import account
 
 # What a step shows that the others do not.
 MORE: dict[str, Any] = {
@@ -54,7 +58,7 @@ def step_context(campaign: Campaign, step: str) -> dict[str, Any]:
 
 
 def _findings(campaign: Campaign) -> list[Finding]:
-    return findings_of(db.session(), campaign, [tag.name for tag in merge_tags(plugins())])
+    return findings_of(db.session(), campaign, [tag.name for tag in merge_tags(plugins())], campaigning.warnings(house(), db.session(), campaign))
 
 
 def _own_tags() -> list[KnownTag]:
@@ -94,6 +98,25 @@ def preview_context(campaign: Campaign, test_form: TestSendForm | None = None) -
     return {"campaign": campaign, "pane": pane_of(campaign, "desktop"), "name_of": name_of, "test_form": test_form or _test_form()}
 
 
-def send_context(campaign: Campaign) -> dict[str, Any]:
-    """Return what the last page before sending says: how many, from whom, what plug-ins cost."""
-    return step_context(campaign, "send") | {"costs": sending_costs(plugins()), "has_options": bool(campaign_options(plugins()))}
+def send_context(campaign: Campaign, servers: ServersForm | None = None) -> dict[str, Any]:
+    """Return what the last page before sending says: how many, from whom, what plug-ins cost, through which servers."""
+    form = servers or (servers_form(campaign) if may_choose_servers() else None)
+    return step_context(campaign, "send") | {"costs": sending_costs(plugins()), "has_options": bool(campaign_options(plugins())),
+                                             "servers_form": form, "servers_url": _servers_url(campaign)}
+
+
+def _servers_url(campaign: Campaign) -> str:
+    endpoint = "editor.servers" if actor.administrator() is None else "editor.servers_by_administrator"
+    return url_for(endpoint, campaign_id=campaign.id)
+
+
+def servers_form(campaign: Campaign, *, typed: bool = False) -> ServersForm:
+    """Return the campaign's choice of servers, or what was ``typed``."""
+    form = ServersForm(formdata=request.form if typed else None)
+    form.servers.show("campaign", campaign.id, db.session.get(User, campaign.user_id))
+    return form
+
+
+def may_choose_servers() -> bool:
+    """Whether whoever is signed in chooses the servers of the account's campaigns."""
+    return actor.administrator() is not None or group_may(account().group, "campaigns.servers")

@@ -25,24 +25,19 @@ from app.accounts.passwords import problem_with
 from app.accounts.permissions import LIMITS_OF_USER_GROUPS, OF_USER_GROUPS
 from app.campaigning import pause_account, resume_streams
 from app.db import db
-from app.delivery.models import DeliveryServer
+from app.delivery import choices as server_choice
 from app.settings.audit import record
 from app.web import actor
 from app.web.account_forms import USERNAME, is_address, zone_choices
 from app.web.choices import TickedListField, choices, translated_choices
 from app.web.form_words import Form, at_most
 from app.web.i18n import translated, translated_later
+from app.web.weights_field import WeightsField
 
 
 def group_choices() -> list[SelectChoice]:
     """Return the groups that a user may be put into."""
     return choices((group.id, group.name) for group, _count in users.groups(db.session()))
-
-
-def server_choices() -> list[SelectChoice]:
-    """Return the servers a group or user may be given; 0 stands for the next one up (group, then default)."""
-    servers = db.session.scalars(sa.select(DeliveryServer).order_by(DeliveryServer.name))
-    return choices([(0, _("The default delivery server")), *((server.id, server.name) for server in servers)])
 
 
 class UserForm(Form):
@@ -55,7 +50,7 @@ class UserForm(Form):
     username = StringField(_l("User name"), [InputRequired(_l("Choose a user name to sign in with.")), Regexp(
         USERNAME, message=_l("Use 3 to 64 letters, digits, dots, hyphens or underscores; begin and end with a letter or digit."))])
     group_id = SelectField(_l("User group"), coerce=int, choices=group_choices)
-    delivery_server_id = SelectField(_l("Delivery server"), coerce=int, choices=server_choices)
+    servers = WeightsField()
     time_zone = SelectField(_l("Time zone"), choices=zone_choices, default="UTC")
     enabled = BooleanField(_l("May sign in and send"), default=True)
     password = PasswordField(_l("Password"), description=_l("12 characters or more. For a user who is there already: leave it empty to keep the old one."))
@@ -63,6 +58,7 @@ class UserForm(Form):
     def __init__(self, *args: Any, is_new: bool = False, user: User | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._is_new, self._user = is_new, user
+        self.servers.show("user", user.id if user else None, user)
 
     def validate_password(self, field: Field) -> None:
         """A new user needs a password; a changed one follows the rules."""
@@ -84,8 +80,7 @@ class UserForm(Form):
     def values(self) -> dict[str, Any]:
         """Return what was typed, as the account stores it."""
         return {"first_name": self.first_name.data or "", "last_name": self.last_name.data or "", "company": self.company.data or "",
-                "email": self.email.data.lower(), "username": self.username.data.lower(), "time_zone": self.time_zone.data,
-                "delivery_server_id": self.delivery_server_id.data or None}
+                "email": self.email.data.lower(), "username": self.username.data.lower(), "time_zone": self.time_zone.data}
 
 
 def add_user(form: UserForm) -> User | None:
@@ -94,6 +89,7 @@ def add_user(form: UserForm) -> User | None:
     if group is None:
         return None
     user = users.create(db.session(), group, password=form.password.data, **form.values())
+    server_choice.choose(db.session(), "user", user.id, form.servers.data)
     _note("user.added", user)
     return user
 
@@ -101,6 +97,7 @@ def add_user(form: UserForm) -> User | None:
 def change_user(form: UserForm, user: User) -> bool:
     """Change the user as the valid form says; what an account that is switched off is sending, pauses."""
     users.change(db.session(), user, password=form.password.data or "", group_id=form.group_id.data, enabled=form.enabled.data, **form.values())
+    server_choice.choose(db.session(), "user", user.id, form.servers.data)
     if not user.enabled:
         pause_account(db.session(), user, by=actor.actor_name())
     else:
@@ -119,11 +116,12 @@ class GroupForm(Form):
 
     name = StringField(_l("Name"), [InputRequired(_l("Give the group a name.")), at_most(120)])
     permissions = TickedListField(_l("Its users may"), choices=lambda: translated_choices(OF_USER_GROUPS.items()))
-    delivery_server_id = SelectField(_l("Delivery server"), coerce=int, choices=server_choices)
+    servers = WeightsField()
 
     def __init__(self, group: UserGroup) -> None:
         super().__init__(obj=group, data=None)
         self._group = group
+        self.servers.show("group", group.id)
         for name in LIMITS_OF_USER_GROUPS:
             if not self.is_submitted():
                 self[f"limit_{name}"].data = group.limits.get(name)
@@ -148,8 +146,9 @@ for _name, _label in LIMITS_OF_USER_GROUPS.items():
 def save_group(form: GroupForm, group: UserGroup) -> bool:
     """Store the group of a valid form."""
     group.name, group.permissions, group.limits = form.name.data, form.permissions.data, form.limits()
-    group.delivery_server_id = form.delivery_server_id.data or None
     db.session.add(group)
+    db.session.flush()
+    server_choice.choose(db.session(), "group", group.id, form.servers.data)
     record(db.session(), actor.actor_name(), actor.client_address(), "user_group.saved", group.name, {"permissions": group.permissions})
     db.session.commit()
     return True

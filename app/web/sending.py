@@ -91,10 +91,11 @@ class SendForm(Form):
             self.time_zone.errors = [_("This moment is over. Choose a later one, or send now.")]
 
 
-def send_form(campaign: Campaign) -> SendForm:
-    """Return the form, as it was typed, else as the campaign stands."""
+def send_form(campaign: Campaign, *, is_typed: bool = True) -> SendForm:
+    """Return the form as it was typed, else as the campaign stands; not ``is_typed``: another form of the page was."""
     chosen = MAILS if campaign.canary_mails else SHARE if campaign.canary_percent else ""
-    return SendForm(time_zone=campaign.time_zone, in_recipients_zone=campaign.in_recipients_zone, canary=chosen,
+    typed = {} if is_typed else {"formdata": None}
+    return SendForm(**typed, time_zone=campaign.time_zone, in_recipients_zone=campaign.in_recipients_zone, canary=chosen,
                     canary_size=campaign.canary_mails or campaign.canary_percent, canary_minutes=campaign.canary_minutes)
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app, request, url_for
-from flask_babel import gettext as _
 
 from app.accounts.permissions import administrator_may
 from app.db import db
-from app.delivery.models import DeliveryServer
+from app.delivery.models import DeliveryServer, ServerHealth
 from app.settings.schema import name_of
 from app.web import actor
 from app.web.frame import TabLink
@@ -36,7 +35,7 @@ class SettingsPage:
 
 PAGES: tuple[SettingsPage, ...] = (
     SettingsPage(marked("Sending"), marked("Delivery servers"), "settings_delivery_servers.index", "delivery", "server"),
-    SettingsPage(marked("Sending"), marked("Email delivery"), "settings_email_delivery.show", "settings", "mail-cog", ("email-delivery",)),
+    SettingsPage(marked("Sending"), marked("Email delivery"), "settings_email_delivery.show", "settings", "mail-cog", ("email-delivery", "bounces")),
     SettingsPage(marked("System and you"), marked("Admin account"), "settings_admin_account.show", "", "shield-lock", ("email-addresses",)),
     SettingsPage(marked("System and you"), marked("Product"), "settings_product.show", "settings", "tag", ("product",)),
     SettingsPage(marked("System and you"), marked("Plug-ins"), "settings_plug_ins.index", "plugins", "puzzle"),
@@ -44,6 +43,9 @@ PAGES: tuple[SettingsPage, ...] = (
 )
 ACCOUNT_TABS = ((marked("Account information"), "settings_admin_account.show"), (marked("Email addresses"), "settings_email_addresses.show"),
                 (marked("API"), "settings_admin_account.api"), (marked("Sessions"), "settings_admin_account.sessions"))
+
+# The sections under "Email delivery", one tab each.
+DELIVERY_TABS = (("email-delivery", marked("Settings")), ("bounces", marked("Bounces")))
 
 
 def settings_context(section_type: Any = None) -> dict[str, Any]:
@@ -88,9 +90,10 @@ def _is_here(page: SettingsPage) -> bool:
 
 
 def failing_servers() -> int:
-    """Return how many servers that mail goes through failed their last test."""
+    """Return how many servers that mail goes through failed their last test, or take no mail now."""
+    takes_none = sa.exists().where(ServerHealth.server_id == DeliveryServer.id, ServerHealth.failures > 0)
     return db.session.scalar(sa.select(sa.func.count()).select_from(DeliveryServer).where(
-        DeliveryServer.enabled, DeliveryServer.last_test_passed.is_(False))) or 0
+        DeliveryServer.enabled, sa.or_(DeliveryServer.last_test_passed.is_(False), takes_none))) or 0
 
 
 def _page_title(section_type: Any) -> str:
@@ -103,8 +106,8 @@ def tabs_of(section_type: Any) -> list[TabLink]:
     """Return the tabs of the page that a section stands on; none where it stands alone."""
     if section_type is not None and name_of(section_type) == "email-addresses":
         return account_tabs("Email addresses")
-    if section_type is not None and name_of(section_type) == "email-delivery":
-        return [TabLink(_("Settings"), url_for("settings_email_delivery.show"), True)]
+    if section_type is not None and name_of(section_type) in dict(DELIVERY_TABS):
+        return [TabLink(translated(title), url_for(f"settings_{name.replace('-', '_')}.show"), name == name_of(section_type)) for name, title in DELIVERY_TABS]
     return []
 
 

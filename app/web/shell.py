@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask, request, url_for
 from flask_babel import gettext as _
 
 from app.accounts.models import Administrator, User
 from app.accounts.permissions import administrator_may, group_may
 from app.db import db
+from app.delivery.models import DeliveryServer, ServerHealth
 from app.settings.sections.product import ProductSettings
 from app.web import actor
 from app.web.frame import Account, Brand, Visit
@@ -31,12 +33,21 @@ def init_shell(app: Flask) -> None:
 
 def _context() -> dict[str, Any]:
     person = actor.person()
-    shared = {"product_name": product_name(), "brand": Brand(name=product_name()), "person": person}
+    shared: dict[str, Any] = {"product_name": product_name(), "brand": Brand(name=product_name()), "person": person}
     if person is None:
         return shared
     home = url_for("admin.dashboard" if isinstance(person, Administrator) else "user.dashboard")
     go = url_for("go.find") if account_in_hand() else ""
+    shared["default_trouble"] = default_trouble(person)
     return shared | {"navigation": navigation(), "account": _foot(person), "visit": visit(), "home_url": home, "goto_url": go}
+
+
+def default_trouble(person: Administrator | User) -> DeliveryServer | None:
+    """Return the default delivery server while it takes no mail, for the banner of those who can mend it."""
+    if not isinstance(person, Administrator) or not administrator_may(person, "delivery"):
+        return None
+    return db.session.scalar(sa.select(DeliveryServer).join(ServerHealth, ServerHealth.server_id == DeliveryServer.id).where(
+        DeliveryServer.is_default, ServerHealth.failures > 0))
 
 
 def product_name() -> str:
@@ -93,7 +104,8 @@ def _work() -> list[NavItem]:
     if found is None:
         return []
     items = [("campaigns", _item(_("Campaigns"), "campaigns.index", "send")), ("lists", _item(_("Lists"), "lists.index", "list-details")),
-             ("transactional", _item(_("Transactional"), "transactional.index", "bolt")), ("suppression", _item(_("Suppression"), "suppression.index", "ban"))]
+             ("transactional", _item(_("Transactional"), "transactional.index", "bolt")), ("suppression", _item(_("Suppression"), "suppression.index", "ban")),
+             ("sender_domains", _item(_("Sender domains"), "sender_domains.index", "world-www"))]
     return [item for permission, item in items if group_may(found.group, permission)] + _plugged("account")
 
 

@@ -23,7 +23,7 @@ THEME_FILES = "theme/"
 STYLE_SHEETS = ("css/tokens.css", "css/base.css", "css/shell.css", "css/controls.css", "css/forms.css", "css/data.css", "css/layers.css",
                 "css/public.css")
 SCRIPTS = ("js/layers.js", "js/forms.js", "js/keys.js", "js/live.js", "js/upload.js")
-COMPONENTS = ("base", "acts", "states", "cards", "fields", "saving", "tables", "figures", "layers", "live")
+COMPONENTS = ("base", "acts", "states", "cards", "fields", "saving", "tables", "weights", "figures", "layers", "live")
 A_YEAR = 31_536_000
 
 PluginDirs = Callable[[], Mapping[str, Path]]

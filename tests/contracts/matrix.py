@@ -40,6 +40,8 @@ ROUTES: dict[str, Route] = {
     "editor.preview": Route(ACCOUNT, "campaigns", "campaign:Campaign", {"GET": 200}),
     "editor.recipients": Route(ACCOUNT, "campaigns", "campaign:Campaign", {"GET": 200, "POST": 422}),
     "editor.send": Route(ACCOUNT, "campaigns.send", "campaign:Campaign", {"GET": 200, "POST": 302}),
+    "editor.servers": Route(ACCOUNT, "campaigns.servers", "campaign:Campaign", {"POST": 303}),
+    "editor.servers_by_administrator": Route(ACCOUNT, "campaigns.send", "campaign:Campaign", {"POST": 303}),
     "editor.test": Route(ACCOUNT, "campaigns", "campaign:Campaign", {"POST": 422}),
     "fields.delete": Route(ACCOUNT, "lists", "list:SubscriberList field:CustomField", {"POST": 302}),
     "fields.index": Route(ACCOUNT, "lists", "list:SubscriberList", {"GET": 200, "POST": 422}),
@@ -68,6 +70,12 @@ ROUTES: dict[str, Route] = {
     "reports.live": Route(ACCOUNT, "reports", "campaign:Campaign", {"GET": 200}),
     "reports.recipients": Route(ACCOUNT, "reports", "campaign:Campaign", {"GET": 200}),
     "reports.recipients_csv": Route(ACCOUNT, "reports", "campaign:Campaign", {"GET": 200}),
+    "sender_domains.check": Route(ACCOUNT, "sender_domains", "domain:SenderDomain", {"POST": 302}),
+    "sender_domains.delete": Route(ACCOUNT, "sender_domains", "domain:SenderDomain", {"POST": 302}),
+    "sender_domains.index": Route(ACCOUNT, "sender_domains", "", {"GET": 200, "POST": 422}),
+    "sender_domains.renew": Route(ACCOUNT, "sender_domains", "domain:SenderDomain", {"POST": 302}),
+    "sender_domains.show": Route(ACCOUNT, "sender_domains", "domain:SenderDomain", {"GET": 200}),
+    "sender_domains.switch": Route(ACCOUNT, "sender_domains", "domain:SenderDomain", {"POST": 302}),
     "subscribers.erase": Route(ACCOUNT, "lists", "subscriber:Subscriber", {"POST": 302}),
     "subscribers.new": Route(ACCOUNT, "lists", "list:SubscriberList", {"GET": 200, "POST": 422}),
     "subscribers.show": Route(ACCOUNT, "lists", "subscriber:Subscriber", {"GET": 200, "POST": 302}),
@@ -79,6 +87,9 @@ ROUTES: dict[str, Route] = {
     "transactional.key": Route(ACCOUNT, "transactional", "", {"GET": 200, "POST": 422}),
     "user.dashboard": Route(ACCOUNT, "", "", {"GET": 200}),
     "admin.dashboard": Route(ADMINISTRATOR, "", "", {"GET": 200}),
+    "admin_domains.index": Route(ADMINISTRATOR, "users", "", {"GET": 200}),
+    "admin_domains.release": Route(ADMINISTRATOR, "users", "domain:SenderDomain", {"POST": 302}),
+    "admin_domains.show": Route(ADMINISTRATOR, "users", "domain:SenderDomain", {"GET": 200, "POST": 422}),
     "admin.send_sample": Route(ADMINISTRATOR, "", "", {"POST": 302}),
     "administrators.add": Route(ADMINISTRATOR, "administrators", "", {"GET": 200, "POST": 422}),
     "administrators.index": Route(ADMINISTRATOR, "administrators", "", {"GET": 200}),
@@ -95,6 +106,9 @@ ROUTES: dict[str, Route] = {
     "settings_admin_account.revoke": Route(ADMINISTRATOR, "", "", {"POST": 302}),
     "settings_admin_account.sessions": Route(ADMINISTRATOR, "", "", {"GET": 200}),
     "settings_admin_account.show": Route(ADMINISTRATOR, "", "", {"GET": 200, "POST": 422}),
+    "settings_bounces.save": Route(ADMINISTRATOR, "settings", "", {"POST": 303}),
+    "settings_bounces.show": Route(ADMINISTRATOR, "settings", "", {"GET": 200}),
+    "settings_bounces.undo": Route(ADMINISTRATOR, "settings", "", {"POST": 404}),
     "settings_delivery_servers.copy": Route(ADMINISTRATOR, "delivery", "server:DeliveryServer", {"POST": 302}),
     "settings_delivery_servers.default": Route(ADMINISTRATOR, "delivery", "server:DeliveryServer", {"POST": 302}),
     "settings_delivery_servers.delete": Route(ADMINISTRATOR, "delivery", "server:DeliveryServer", {"POST": 302}),
@@ -173,7 +187,7 @@ ACTORS = ("anonymous", *PEOPLE, *ADMINISTRATORS, *KEYS)
 IN_ACCOUNT_A = {"a", "a_lacking", "super_in_a", "sub_in_a", "sub_lacking_in_a"}
 
 # Arguments that name something of a customer's; what another customer has there must answer as what nobody has.
-OF_CUSTOMERS = {"list_id", "field_id", "subscriber_id", "suppression_id", "found_id", "campaign_id", "stream_id"}
+OF_CUSTOMERS = {"list_id", "field_id", "subscriber_id", "suppression_id", "found_id", "campaign_id", "stream_id", "domain_id"}
 
 # (endpoint, method, actor or "*", object or "*") -> (status, why this is right). Whatever is not here follows from the table.
 EXCEPTIONS: dict[tuple[str, str, str, str], tuple[int, str]] = {
@@ -181,6 +195,8 @@ EXCEPTIONS: dict[tuple[str, str, str, str], tuple[int, str]] = {
     ("auth.confirm_email", "POST", "*", "absent"): (200, "The page says that the link is over; it names nobody."),
     ("settings_admin_account.revoke", "POST", "*", "absent"): (302, "One's own sessions only; one that is over already is as good as ended."),
     ("account.revoke", "POST", "*", "absent"): (302, "One's own sessions only; one that is over already is as good as ended."),
+    **{("editor.servers_by_administrator", "POST", who, who): (403, "For administrators; users have a door that asks for their permission.")
+       for who in ("a", "b")},
     **{(f"account.{page}", method, actor, thing): (404, "An administrator's own account is Settings › Admin account.") for actor in ADMINISTRATORS
        for page, method in (("show", "GET"), ("show", "POST"), ("sessions", "GET"), ("revoke", "POST")) for thing in ("none", "a", "absent")},
 }

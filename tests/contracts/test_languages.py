@@ -34,7 +34,7 @@ TYPED = {
     "custom_fields": ("name", "alias"), "suppressions": ("pattern", "note"), "campaigns": ("name", "subject", "from_name", "from_email", "preheader"),
     "delivery_servers": ("name", "host", "username", "dkim_domain"), "links": ("url", "label"), "test_mails": ("subject", "sender", "rcpt_to", "mfrom"),
     "imports": ("file_name", "consent", "header"), "recipients": ("email", "reply"), "api_keys": ("prefix",), "login_sessions": ("user_agent", "address"),
-    "shunted_jobs": ("job", "error"), "plugin_states": ("title", "name", "version"),
+    "shunted_jobs": ("job", "error"), "plugin_states": ("title", "name", "version"), "sender_domains": ("domain", "why"),
 }
 # The product's name, this machine, the zone of whoever has not chosen one, the name of a plug-in.
 KNOWN = {"Millpond", "127.0.0.1", "UTC", "Google Analytics"}

@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects.mysql import LONGTEXT
 
 from app import create_app, migrating
+from app.accounts.models import UserGroup
 from app.config import Config
 from app.db import Base, db
 
@@ -66,19 +67,28 @@ def test_rows_from_the_first_release_live_through_every_later_migration(name: st
         with db.engine.connect() as connection:
             kept = connection.execute(sa.text("SELECT c.name, s.email, r.email FROM campaigns c JOIN sendings g ON g.campaign_id = c.id "
                                               "JOIN recipients r ON r.sending_id = g.id JOIN subscribers s ON s.id = r.subscriber_id")).all()
+            moved = connection.execute(sa.text("SELECT owner_kind, owner_id, server_id, weight FROM server_choices ORDER BY owner_kind")).all()
+            proof = connection.scalar(sa.text("SELECT proof FROM sender_domains"))
+            permissions = connection.scalar(sa.select(UserGroup.permissions))
             defaults = connection.execute(sa.text("SELECT canary_minutes, held_why, in_recipients_zone FROM campaigns")).one()
         db.engine.dispose()
     assert [tuple(row) for row in kept] == [("January", "ann@example.org", "ann@example.org")]
+    assert [tuple(row) for row in moved] == [("group", 1, 1, 1), ("user", 1, 2, 1)]
+    assert (len(proof or ""), permissions) == (40, ["campaigns.send", "sender_domains"])
     assert (defaults[0], defaults[1], bool(defaults[2])) == (60, "", False)
 
 
 def _put_first_rows() -> None:
     """Write a campaign that was sent by the first release: its tables are read from the database, not from today's models."""
     then = sa.MetaData()
-    then.reflect(db.engine, only=("user_groups", "users", "lists", "subscribers", "campaigns", "sendings", "recipients", "batches", "sender_domains"))
-    people = {"group_id": 1, "email": "paul@example.com", "username": "paul"}
+    then.reflect(db.engine, only=("user_groups", "users", "lists", "subscribers", "campaigns", "sendings", "recipients", "batches", "sender_domains",
+                              "delivery_servers"))
+    people = {"group_id": 1, "delivery_server_id": 2, "email": "paul@example.com", "username": "paul"}
+    # JSON is text to MariaDB.
+    permissions: Any = ["campaigns.send"] if db.engine.dialect.name == "sqlite" else '["campaigns.send"]'
     rows: list[tuple[str, dict[str, Any]]] = [
-        ("user_groups", {"id": 1, "name": "Customers"}), ("users", {"id": 1, **people}),
+        ("delivery_servers", {"id": 1, "name": "One"}), ("delivery_servers", {"id": 2, "name": "Two"}),
+        ("user_groups", {"id": 1, "name": "Customers", "permissions": permissions, "delivery_server_id": 1}), ("users", {"id": 1, **people}),
         ("lists", {"id": 1, "user_id": 1, "public_id": "a" * 32, "name": "Readers"}),
         ("subscribers", {"id": 1, "user_id": 1, "list_id": 1, "email": "ann@example.org", "dedupe_key": "ann@example.org"}),
         ("campaigns", {"id": 1, "user_id": 1, "name": "January"}), ("sendings", {"id": 1, "user_id": 1, "campaign_id": 1, "kind": "campaign"}),

@@ -135,7 +135,7 @@ def _of_the_house() -> Iterator[Happening]:
 
 
 Mistake = tuple[str, str, dict[str, str]]
-WHO = {"first_name": "", "last_name": "", "email": "no address", "username": "?", "password": "short", "group_id": "x", "delivery_server_id": "0",
+WHO = {"first_name": "", "last_name": "", "email": "no address", "username": "?", "password": "short", "group_id": "x", "servers-1": "many",
        "time_zone": "Mars"}
 SERVER = {"name": "", "host": "a b", "port": "99999", "security": "none", "timeout_s": "999", "username": "u", "password": "p", "connections": "100",
           "per_second": "0"}

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app.accounts.models import User
+from app.delivery import choices
 from app.settings.models import AuditEntry
 from tests import smtp_sink
 from tests.factories.customers import Customer, looking, words
@@ -198,12 +199,12 @@ def test_a_server_in_use_is_not_deleted_and_it_is_said_by_what(app: Flask, desk:
     desk.add(name="One")
     two = desk.add(name="Two")
     with looking(app) as session:
-        session.get_one(User, paul.user.id).delivery_server_id = two
+        choices.choose(session, "user", paul.user.id, {two: 1})
         session.commit()
-    assert "used by 1 user, 0 groups and 0 running sendings" in words(desk.post(f"{two}/delete"))
+    assert "used by 1 user, 0 groups, 0 campaigns and 0 running sendings" in words(desk.post(f"{two}/delete"))
     assert "Two" in desk.servers()
     with looking(app) as session:
-        session.get_one(User, paul.user.id).delivery_server_id = None
+        choices.choose(session, "user", paul.user.id, {})
         session.commit()
     desk.post(f"{two}/delete")
     assert list(desk.servers()) == ["One"]
@@ -216,7 +217,7 @@ def test_mail_of_a_group_goes_through_its_server_and_is_counted_there(app: Flask
     two = desk.add(sink.port, name="Of the group")
     mailed = Mailed(app, sink, [ANNA])
     with looking(app) as session:
-        session.get_one(User, mailed.user_id).group.delivery_server_id = two
+        choices.choose(session, "group", session.get_one(User, mailed.user_id).group_id, {two: 1})
         session.commit()
     mailed.go_out()
     assert sink.copies()[ANNA] == 1

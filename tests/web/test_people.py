@@ -22,7 +22,7 @@ from tests.factories.signing_in import PASSWORD, browser_of, give_password, make
 from workers.sweep import start_due_campaigns
 
 ANNA = {"first_name": "Anna", "last_name": "Lake", "company": "Lake Ltd", "email": "Anna@Lake.example", "username": "Anna", "password": PASSWORD,
-        "time_zone": "Europe/Berlin", "delivery_server_id": "0", "enabled": "y"}
+        "time_zone": "Europe/Berlin", "enabled": "y"}
 SEND = {"choice": "now", "time_zone": "UTC"}
 
 
@@ -45,7 +45,7 @@ def draft(app: Flask, paul: Customer) -> str:
 
 def _group(app: Flask, paul: Customer, maya: FlaskClient, *without: str, **limits: object) -> None:
     """Let the administrator save Paul's group with these permissions taken away and these limits typed."""
-    data = {"name": "Group", "permissions": [name for name in OF_USER_GROUPS if name not in without], "delivery_server_id": "0"}
+    data = {"name": "Group", "permissions": [name for name in OF_USER_GROUPS if name not in without]}
     data |= {f"limit_{name}": number for name, number in limits.items()}
     answer = maya.post(f"/admin/user-groups/{paul.user.group_id}", data=data)
     assert answer.status_code == 302, words(answer.text)
@@ -54,7 +54,7 @@ def _group(app: Flask, paul: Customer, maya: FlaskClient, *without: str, **limit
 def _edit(maya: FlaskClient, user: User, **changes: str) -> str:
     """Save the form of this user, with these changes; return what the page says."""
     data = {"first_name": user.first_name, "last_name": user.last_name, "company": user.company, "email": user.email, "username": user.username,
-            "group_id": str(user.group_id), "delivery_server_id": "0", "time_zone": "UTC", "enabled": "y"} | changes
+            "group_id": str(user.group_id), "time_zone": "UTC", "enabled": "y"} | changes
     return words(maya.post(f"/admin/users/{user.id}", data={name: value for name, value in data.items() if value}).text)
 
 
@@ -119,9 +119,9 @@ def test_the_limits_of_sending_are_said_and_nothing_goes(app: Flask, paul: Custo
 
 @pytest.mark.parametrize(("typed", "says"), [({"name": ""}, "Give the group a name"), ({"name": "group of paul"}, "a group of this name already"),
                                              ({"limit_lists": "-1"}, "Type a number from 0"), ({"limit_lists": "many"}, "integer"),
-                                             ({"permissions": "administrators"}, "is not a valid choice"), ({"delivery_server_id": "77"}, "valid choice")])
+                                             ({"permissions": "administrators"}, "is not a valid choice")])
 def test_a_group_that_cannot_be_is_refused(app: Flask, maya: FlaskClient, typed: dict[str, str], says: str) -> None:
-    answer = maya.post("/admin/user-groups/new", data={"name": "New", "delivery_server_id": "0"} | typed)
+    answer = maya.post("/admin/user-groups/new", data={"name": "New"} | typed)
 
     assert answer.status_code == 422
     assert says in words(answer.text)
@@ -130,7 +130,7 @@ def test_a_group_that_cannot_be_is_refused(app: Flask, maya: FlaskClient, typed:
 
 
 def test_a_group_goes_only_when_nobody_is_in_it(app: Flask, paul: Customer, maya: FlaskClient) -> None:
-    maya.post("/admin/user-groups/new", data={"name": "Empty", "delivery_server_id": "0", "permissions": ["lists"]})
+    maya.post("/admin/user-groups/new", data={"name": "Empty", "permissions": ["lists"]})
     with looking(app) as session:
         empty = session.scalars(sa.select(UserGroup.id).where(UserGroup.name == "Empty")).one()
     refused = maya.post(f"/admin/user-groups/{paul.user.group_id}/delete", follow_redirects=True)

@@ -134,6 +134,24 @@ def _x_mailer_stands_in_mails(office: Office) -> None:
     assert office.sent().mail(ANNA)["X-Mailer"] == "Mill 7"
 
 
+@of("email-delivery.centralized_domain")
+def _the_centralized_domain_takes_what_nobody_proved(office: Office) -> None:
+    assert office.sent().mail(ANNA)["From"] == "Example <news@example.com>"
+    office.set("email-delivery.centralized_domain", "central.example")
+    mail = office.sent().mail(ANNA)
+    assert (mail["From"], mail["Reply-To"]) == ("Example <news@central.example>", "news@example.com")
+    assert office.sink.taken[0].mfrom.endswith("@central.example")
+
+
+@of("bounces.catch_all_domain")
+def _the_catch_all_domain_is_the_return_paths(office: Office) -> None:
+    office.sent()
+    assert not office.sink.taken[0].mfrom.endswith("@catch.example")
+    office.set("bounces.catch_all_domain", "catch.example")
+    assert office.sent().mail(ANNA)["From"] == "Example <news@example.com>"
+    assert office.sink.taken[0].mfrom.endswith("@catch.example")
+
+
 @of("email-delivery.preheader_template")
 def _the_pre_header_stands_in_its_template(office: Office) -> None:
     usual = office.sent().mail(ANNA).get_body(("html",)).get_content()  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import Session
 
+from app.accounts.models import SenderDomain
 from app.campaigns.models import Campaign
 from app.db import utcnow
 from app.delivery.freeze import freeze_chunk
@@ -80,6 +81,19 @@ def test_a_scheduled_campaign_starts_when_its_time_has_come_and_once(house: Hous
     session.commit()
     assert [(one.state, one.campaign_id) for one in sendings] == [("freezing", campaign.id)]
     assert rung(house) == [("freeze", {"sending": sendings[0].id})]
+
+
+def test_the_clock_rings_once_a_day_for_a_sender_domain(house: House, session: Session, campaign: Campaign) -> None:
+    session.add(SenderDomain(user_id=campaign.user_id, domain="example.com"))
+    session.commit()
+    schedule.ring_for_domains(house)
+    assert rung(house) == [("check_domains", {})]
+    for hours, rings in ((23, []), (25, [("check_domains", {})])):
+        session.execute(sa.update(SenderDomain).values(checked_at=utcnow() - timedelta(hours=hours)))
+        session.commit()
+        schedule.ring_for_domains(house)
+        assert rung(house) == rings
+    assert (schedule.ring_for_domains, schedule.MINUTE_S) in schedule.ALL
 
 
 def test_a_lost_bell_is_rung_again_for_each_thing_that_is_due(house: House, session: Session, campaign: Campaign) -> None:

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from app.accounts import users
 from app.accounts.models import UserGroup
 from app.db import db
+from app.delivery import choices
 from app.web.fragments import page_or_panel
 from app.web.people_forms import GroupForm, save_group
 from app.web.policy import ADMINISTRATOR, Room, policy
@@ -49,6 +50,8 @@ def _edit(group: UserGroup) -> Response:
 def delete(group: UserGroup) -> Response:
     """Delete a group that nobody is in."""
     members = users.delete_group(db.session(), group)
+    if not members:
+        choices.forget(db.session(), "group", group.id)
     db.session.commit()
     if members:
         flash(ngettext("%(num)d user is in this group. Move them to another one first.",

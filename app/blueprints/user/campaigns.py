@@ -12,6 +12,7 @@ from app import campaigning
 from app.campaigns import writing
 from app.campaigns.models import Campaign
 from app.db import db
+from app.delivery import choices
 from app.reports.campaign import figures_by_campaign, figures_of, sending_of
 from app.web import actor
 from app.web.campaign_forms import NewCampaignForm
@@ -64,6 +65,7 @@ def show(campaign: Campaign) -> Response:
 def copy(campaign: Campaign) -> Response:
     """Make a draft that says the same."""
     twin = writing.copy(db.session(), campaign, _("%(name)s (copy)", name=campaign.name[:180]))
+    choices.copy(db.session(), campaign, twin)
     db.session.commit()
     return redirect(url_for("editor.edit", campaign_id=twin.id))
 
@@ -74,6 +76,7 @@ def delete(campaign: Campaign) -> Response:
     """Delete a draft."""
     if not writing.delete(db.session(), campaign):
         abort(409, _("This campaign was sent. Its report and the links in its mails must stay."))
+    choices.forget(db.session(), "campaign", campaign.id)
     db.session.commit()
     flash(_("The draft is gone."), "ok")
     return redirect(url_for("campaigns.index"))

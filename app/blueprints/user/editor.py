@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from flask import flash, redirect, request, url_for
+from flask import abort, flash, redirect, request, url_for
+from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from app import campaigning
 from app.campaigns.models import Campaign
 from app.db import db
+from app.delivery import choices
 from app.web import actor
 from app.web.campaign_forms import TestSendForm
-from app.web.editing import preview_context, send_context, write_step
+from app.web.editing import preview_context, send_context, servers_form, write_step
 from app.web.fragments import page_or_panel, wants_panel
 from app.web.house import house
 from app.web.policy import ACCOUNT, Room, policy
@@ -76,3 +78,31 @@ def send(campaign: Campaign) -> Response:
                              **clock_context(campaign))
     send_as_typed(campaign, form)
     return redirect(url_for("campaigns.show", campaign_id=campaign.id))
+
+
+@room.post("/<int:campaign_id>/servers")
+@policy(ACCOUNT, "campaigns.servers", campaign=Campaign)
+def servers(campaign: Campaign) -> Response:
+    """Choose the delivery servers that the campaign goes through; what is under way already takes its next slice by them."""
+    return _choose_servers(campaign)
+
+
+@room.post("/<int:campaign_id>/servers/administrator")
+@policy(ACCOUNT, "campaigns.send", campaign=Campaign)
+def servers_by_administrator(campaign: Campaign) -> Response:
+    """Choose them as an administrator, who needs no permission of the group's for that."""
+    if actor.administrator() is None:
+        abort(403)
+    return _choose_servers(campaign)
+
+
+def _choose_servers(campaign: Campaign) -> Response:
+    form = servers_form(campaign, typed=True)
+    if not form.validate_on_submit():
+        problems = campaigning.problems(house(), db.session(), campaign)
+        return page_or_panel("weefive/campaigns/send.html", status=422, form=send_form(campaign, is_typed=False), problems=problems,
+                             **send_context(campaign, form), **clock_context(campaign))
+    choices.choose(db.session(), "campaign", campaign.id, form.servers.data)
+    db.session.commit()
+    flash(_("Saved."), "ok")
+    return redirect(url_for("editor.send", campaign_id=campaign.id), 303)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nh3
 
 from app.settings import rules
-from app.settings.schema import choice, lines, long_text, section, switch, text
+from app.settings.schema import choice, domain, lines, long_text, section, switch, text
 from app.words import words
 
 PREHEADER = "%PreHeader%"
@@ -30,6 +30,8 @@ class EmailDelivery:
     """What is the same for all outgoing mail."""
 
     x_mailer: str = text("X-Mailer header", default="", max=120, help="Stands in all outgoing mail. Empty: the header is left out.")
+    centralized_domain: str = domain("Centralized sender domain", help="The return path and the From domain of mail whose own domain is not verified. "
+                                     "Empty: every user’s From address is taken as it is.")
     default_channel: str = choice("Default delivery channel", default="smtp", choices=(("smtp", "SMTP connection"),), more="channels",
                                   help="How mail leaves, where a campaign does not choose. Plug-ins may add channels.")
     preheader_template: str = long_text("Pre-header text template", default=DEFAULT_TEMPLATE, max=4000, rules=(_holds_tag, _is_harmless),
