@@ -18,9 +18,10 @@ from app.db import reading, utcnow
 from app.delivery import suppressed
 from app.delivery.again import write_again
 from app.delivery.crash import crash_point
-from app.delivery.cutting import LARGEST, cut
+from app.delivery.cutting import LARGEST, OWN_BATCH_FROM, cut
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
 from app.delivery.ledger import BATCHES, KINDS, RECIPIENTS, SENDINGS, State
+from app.delivery.providers import known_groups
 
 SUBSCRIBERS: sa.Table = Subscriber.__table__  # type: ignore[assignment]
 CHUNK = 5000
@@ -121,7 +122,8 @@ def _insert(connection: Connection, sending: Any, rows: list[Row]) -> None:
 def insert_recipients(connection: Connection, sending_id: int, after: int, rows: Sequence[Row], skipped: Sequence[Row] = ()) -> None:
     """Write ledger rows and their batches from position ``after`` + 1 on, without a gap."""
     batches, position = [], after
-    parts = [(part.group, "waiting", part.rows) for part in cut(rows)]
+    known = known_groups(connection, [row["dedupe_key"] for row in rows]) if len(rows) >= OWN_BATCH_FROM else {}
+    parts = [(part.group, "waiting", part.rows) for part in cut(rows, known)]
     parts += [("", "done", skipped[start:start + LARGEST]) for start in range(0, len(skipped), LARGEST)]
     ordered: list[Row] = []
     for group, state, members in parts:

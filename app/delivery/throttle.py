@@ -35,6 +35,9 @@ class Load(NamedTuple):
     pause_s: int = 0
 
 
+NO_LOAD = Load()
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """How many mails may go now; where none, ``wait_s`` is when to ask again. ``limit``: which one decides (second … day, load, lost)."""
@@ -54,7 +57,8 @@ class Throttle:
     ``clock``: a test's own, in seconds; without one Redis's is asked.
     """
 
-    def __init__(self, redis: Redis, server: Any, count_since: CountSince, load: Load = Load(), clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, redis: Redis, server: Any, count_since: CountSince, load: Load = NO_LOAD,
+                 clock: Callable[[], float] | None = None) -> None:
         self._redis, self._count_since, self._clock = redis, count_since, clock
         self._key = f"{PREFIX}{server.id}"
         limits = {"second": server.per_second, "minute": server.per_minute, "hour": server.per_hour, "day": server.per_day}

@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app, request, url_for
-from flask_babel import gettext as _
 
 from app.accounts.permissions import administrator_may
 from app.db import db
@@ -36,12 +35,14 @@ class SettingsPage:
 
 PAGES: tuple[SettingsPage, ...] = (
     SettingsPage(marked("Sending"), marked("Delivery servers"), "settings_delivery_servers.index", "delivery", "server"),
-    SettingsPage(marked("Sending"), marked("Email delivery"), "settings_email_delivery.show", "settings", "mail-cog", ("email-delivery",)),
+    SettingsPage(marked("Sending"), marked("Email delivery"), "settings_email_delivery.show", "settings", "mail-cog", ("email-delivery", "load-balancing")),
     SettingsPage(marked("System and you"), marked("Admin account"), "settings_admin_account.show", "", "shield-lock", ("email-addresses",)),
     SettingsPage(marked("System and you"), marked("Product"), "settings_product.show", "settings", "tag", ("product",)),
     SettingsPage(marked("System and you"), marked("Plug-ins"), "settings_plug_ins.index", "plugins", "puzzle"),
     SettingsPage(marked("System and you"), marked("System"), "settings_system.show", "settings", "activity", ("system",)),
 )
+# The tabs of Email delivery, by section.
+DELIVERY_TABS = {"email-delivery": marked("Settings"), "load-balancing": marked("Load balancing")}
 ACCOUNT_TABS = ((marked("Account information"), "settings_admin_account.show"), (marked("Email addresses"), "settings_email_addresses.show"),
                 (marked("API"), "settings_admin_account.api"), (marked("Sessions"), "settings_admin_account.sessions"))
 
@@ -103,8 +104,9 @@ def tabs_of(section_type: Any) -> list[TabLink]:
     """Return the tabs of the page that a section stands on; none where it stands alone."""
     if section_type is not None and name_of(section_type) == "email-addresses":
         return account_tabs("Email addresses")
-    if section_type is not None and name_of(section_type) == "email-delivery":
-        return [TabLink(_("Settings"), url_for("settings_email_delivery.show"), True)]
+    if section_type is not None and name_of(section_type) in DELIVERY_TABS:
+        return [TabLink(translated(title), url_for(f"settings_{name.replace('-', '_')}.show"), name == name_of(section_type))
+                for name, title in DELIVERY_TABS.items()]
     return []
 
 

@@ -167,7 +167,11 @@ class SmtpSession:
     def _turned_away(self, task: Task, phase: Phase, reply: Reply) -> None:
         """421: the server closes. On a session that has sat idle or carried mail another one may be let in; else mail goes slower."""
         failure = SessionFailed(str(reply), phase, reply, lasting=False)
-        if self.completed and not task.tries:
+        if phase is Phase.RCPT and reply.enhanced.startswith("4.7."):
+            # Let in, and told that mail to this provider comes too fast: others go on, and it is not asked twice.
+            self.completed += 1
+            self._run.put(Outcome(task.message.position, "deferred", Fate.THROTTLED, reply))
+        elif self.completed and not task.tries:
             self._run.give_back(task, str(reply), again=True)
         else:
             self._run.put(Outcome(task.message.position, "deferred", Fate.THROTTLED, reply, server_at_fault=True))

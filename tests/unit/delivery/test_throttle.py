@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from app.delivery.throttle import SETTLED_WITHIN_S, Grant, Load, Throttle
+from app.delivery.throttle import NO_LOAD, SETTLED_WITHIN_S, Grant, Load, Throttle
 
 NOON = 1_800_000_000.0 - 1_800_000_000 % 86_400 + 43_200
 HOUR, DAY = 3600, 86_400
@@ -35,7 +35,7 @@ class Clock:
         return self.now
 
 
-def throttle(redis: Redis, known: int = 0, load: Load = Load(), clock: Callable[[], float] | None = None, **limits: int) -> Throttle:
+def throttle(redis: Redis, known: int = 0, load: Load = NO_LOAD, clock: Callable[[], float] | None = None, **limits: int) -> Throttle:
     server = SimpleNamespace(id=1, **{"per_second": None, "per_minute": None, "per_hour": None, "per_day": None, **limits})
     return Throttle(redis, server, lambda _since: known, load, clock)
 
