@@ -21,6 +21,8 @@ LAST_MINUTE = 6
 # With less than that behind it, a rate is no rate yet.
 SHORTEST_S = 3.0
 DAY_S = 86_400
+# The field of a step that says when its first count was written; no group is called so.
+BEGAN = "@"
 
 
 class Pulse:
@@ -41,6 +43,7 @@ class Pulse:
         pipe.expire(used, DAY_S)
         for (step, server, group), mails in self._counts.items():
             for key in (f"{PREFIX}server:{server}:{step}", f"{PREFIX}sending:{self._sending_id}:{step}"):
+                pipe.hsetnx(key, BEGAN, f"{time.time():.3f}")
                 pipe.hincrby(key, group, mails)
                 pipe.expire(key, KEPT_S)
         self._counts.clear()
@@ -68,9 +71,9 @@ def sending_rates(redis: Redis, sending_id: int) -> Rates:
 def fastest(redis: Redis, server_id: int, group: str | None) -> float:
     """Return the fastest that a group (None: everybody) was given mails in the last minute, mails a second; may raise RedisError."""
     now = time.time()
-    counts = [found.get(group, 0) if group is not None else sum(found.values()) for found in _read(redis, f"server:{server_id}", _steps(now, LAST_MINUTE))]
-    running = max(1.0, now % STEP_S)
-    return max([count / STEP_S for count in counts[:-1]] + [counts[-1] / running])
+    steps = _read(redis, f"server:{server_id}", _steps(now, LAST_MINUTE))
+    counts = [step.of(group) for step in steps]
+    return max([count / STEP_S for count in counts[:-1]] + [counts[-1] / max(1.0, now - steps[-1].began)])
 
 
 def servers_of(redis: Redis, sending_id: int) -> list[int]:
@@ -84,30 +87,43 @@ def _steps(now: float, number: int) -> list[int]:
     return list(range(last - number, last + 1))
 
 
-def _read(redis: Redis, of: str, steps: Iterable[int]) -> list[dict[str, int]]:
-    pipe = redis.pipeline(transaction=False)
-    for step in steps:
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Ten seconds: when the first of their counts was written, and the counts by group."""
+
+    began: float
+    mails: Counter[str]
+
+    def of(self, group: str | None) -> int:
+        """Return the mails of a group, or of all."""
+        return self.mails.total() if group is None else self.mails[group]
+
+
+def _read(redis: Redis, of: str, steps: Iterable[int]) -> list[_Step]:
+    pipe, numbers = redis.pipeline(transaction=False), list(steps)
+    for step in numbers:
         pipe.hgetall(f"{PREFIX}{of}:{step}")
-    return [{_text(name): int(mails) for name, mails in found.items()} for found in pipe.execute()]
+    return [_step(number, {_text(name): _text(value) for name, value in found.items()}) for number, found in zip(numbers, pipe.execute(), strict=True)]
+
+
+def _step(number: int, found: dict[str, str]) -> _Step:
+    began = float(found.pop(BEGAN, number * STEP_S))
+    return _Step(began, Counter({group: int(mails) for group, mails in found.items()}))
 
 
 def _rates(redis: Redis, of: str, number: int) -> Rates:
-    """Add up the last minute: from its first step with a mail until now, so that what has just begun has a rate, too."""
+    """Add up the last minute: from its first count until now, so that what has just begun has a rate, too."""
     now = time.time()
-    counts = _read(redis, of, _steps(now, number))
-    minute = counts[-LAST_MINUTE:]
-    sums = sum((Counter(found) for found in minute), Counter[str]())
-    first = next((index for index, found in enumerate(minute) if found), None)
+    steps = _read(redis, of, _steps(now, number))
+    minute, each = steps[-LAST_MINUTE:], tuple(step.of(None) / STEP_S for step in steps[:-1])
+    first = next((step for step in minute if step.mails), None)
     if first is None:
-        return Rates(0.0 if any(counts) else None, {}, _each(counts))
-    seconds = (LAST_MINUTE - 1 - first) * STEP_S + now % STEP_S
+        return Rates(0.0 if any(each) else None, {}, each)
+    seconds = now - first.began
     if seconds < SHORTEST_S:
-        return Rates(None, {}, _each(counts))
-    return Rates(sums.total() / seconds, {group: mails / seconds for group, mails in sums.items()}, _each(counts))
-
-
-def _each(counts: list[dict[str, int]]) -> tuple[float, ...]:
-    return tuple(sum(found.values()) / STEP_S for found in counts[:-1])
+        return Rates(None, {}, each)
+    sums = sum((step.mails for step in minute), Counter[str]())
+    return Rates(sums.total() / seconds, {group: mails / seconds for group, mails in sums.items()}, each)
 
 
 def _text(value: Any) -> str:
