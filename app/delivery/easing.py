@@ -8,6 +8,7 @@ is back. A Redis that was lost knows of nothing, and nothing is held then: the p
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ STEP_S = 5.0
 SLOWEST = 0.1
 LONGEST_WAIT_S = 900
 FORGET_S = 3600
+_CODES = re.compile(r"\d{3}(?: \d\.\d{1,3}\.\d{1,3})?")
 
 _COMMON = """
 local state, argv = KEYS[1], cjson.decode(ARGV[1])
@@ -86,6 +88,12 @@ class Eased:
     heard_at: datetime
     words: str
     free_in_s: float = 0.0
+
+    @property
+    def code(self) -> str:
+        """The reply's codes without its text, which may name somebody: "421 4.7.28"."""
+        found = _CODES.match(self.words)
+        return found[0] if found else ""
 
 
 class Easing:

@@ -19,9 +19,9 @@ STEP_S = 10
 KEPT_S = 660
 LAST_MINUTE = 6
 # With less than that behind it, a rate is no rate yet.
-SHORTEST_S = 3.0
+SHORTEST_S = 2.0
 DAY_S = 86_400
-# The field of a step that says when its first count was written; no group is called so.
+# The field of a step that says when its first mail was counted; no group is called so.
 BEGAN = "@"
 
 
@@ -31,10 +31,14 @@ class Pulse:
     def __init__(self, sending_id: int) -> None:
         self._sending_id = sending_id
         self._counts: Counter[tuple[int, int, str]] = Counter()
+        self._began: dict[int, float] = {}
 
     def add(self, server_id: int, group: str, mails: int) -> None:
         """Count mails that were given to a server."""
-        self._counts[int(time.time()) // STEP_S, server_id, group] += mails
+        now = time.time()
+        step = int(now) // STEP_S
+        self._began.setdefault(step, now)
+        self._counts[step, server_id, group] += mails
 
     def write(self, pipe: Any, server_id: int) -> None:
         """Put what was counted on the way, and that this sending goes through this server now; forget it here."""
@@ -43,10 +47,11 @@ class Pulse:
         pipe.expire(used, DAY_S)
         for (step, server, group), mails in self._counts.items():
             for key in (f"{PREFIX}server:{server}:{step}", f"{PREFIX}sending:{self._sending_id}:{step}"):
-                pipe.hsetnx(key, BEGAN, f"{time.time():.3f}")
+                pipe.hsetnx(key, BEGAN, f"{self._began[step]:.3f}")
                 pipe.hincrby(key, group, mails)
                 pipe.expire(key, KEPT_S)
         self._counts.clear()
+        self._began.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ def _steps(now: float, number: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Ten seconds: when the first of their counts was written, and the counts by group."""
+    """Ten seconds: when the first mail was counted, and the counts by group."""
 
     began: float
     mails: Counter[str]

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from redis import Redis, RedisError
@@ -118,3 +118,26 @@ class Throttle:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a server's own limits hold just now. ``limit``: second, minute, hour, day, load, lost; ``until``: when the next mail may go."""
+
+    limit: str
+    since: datetime
+    until: datetime
+
+
+HEARD_WITHIN_S = 15
+
+
+def held_of(redis: Redis, server_id: int) -> Held | None:
+    """Return the limit that cut short what a sender wanted within the last seconds, None where none did; may raise RedisError."""
+    pipe = redis.pipeline(transaction=False)
+    pipe.hmget(f"{PREFIX}{server_id}", "held", "held_since", "held_at", "held_until")
+    pipe.time()
+    (limit, since, at, until), (seconds, _) = pipe.execute()
+    if limit is None or seconds - float(at) > HEARD_WITHIN_S:
+        return None
+    return Held(_text(limit), datetime.fromtimestamp(float(since), UTC), datetime.fromtimestamp(float(until), UTC))

@@ -20,6 +20,7 @@ from app.delivery.models import Recipient, Sending
 from app.plugins.calls import sending_costs
 from app.reports.campaign import PAGE, course_of, figures_of, links_of, missed, recipients, sending_of
 from app.web.house import house, plugins
+from app.web.pacing_pages import run_pace
 
 # What the ledger's reasons mean, in words; a reason that is not here is shown as it stands (a plug-in's own words).
 REASONS = {
@@ -47,7 +48,8 @@ def live_context(campaign: Campaign) -> dict[str, Any]:
     """Return the figures of the campaign's run, its course, and who did not get it."""
     run = _run(campaign)
     figures = figures_of(db.session(), run)
-    return {"campaign": campaign, "run": run, "figures": figures, "course": course_of(db.session(), run), "links": links_of(db.session(), run)[:5],
+    return {"campaign": campaign, "run": run, "figures": figures, "pace": run_pace(run),
+            "course": course_of(db.session(), run), "links": links_of(db.session(), run)[:5],
             "missed": missed(db.session(), run), "reason_words": reason_words, "costs": sending_costs(plugins()),
             "is_live": run.state in {"freezing", "sending", "paused"}}
 

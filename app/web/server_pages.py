@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,10 @@ from flask_babel import gettext as _
 
 from app.db import db, utcnow
 from app.delivery import servers
+from app.delivery.easing import Eased
 from app.delivery.models import DeliveryServer, ServerHour
+from app.impatient import impatient
+from app.reports.pacing import slowed_servers
 from app.web.frame import TabLink
 from app.web.house import house
 from app.web.settings_navigation import settings_context
@@ -23,6 +27,7 @@ class ServerRow:
 
     server: DeliveryServer
     sent: int
+    slowed: Sequence[Eased] = ()
 
 
 def server_rows() -> list[ServerRow]:
@@ -30,7 +35,9 @@ def server_rows() -> list[ServerRow]:
     today = utcnow().replace(hour=0, minute=0, second=0, microsecond=0)
     query = sa.select(ServerHour.server_id, sa.func.sum(ServerHour.mails)).where(ServerHour.hour >= today).group_by(ServerHour.server_id)
     sent = {key: int(number) for key, number in db.session.execute(query).all()}
-    return [ServerRow(server, sent.get(server.id, 0)) for server in servers.all_servers(db.session())]
+    found = servers.all_servers(db.session())
+    slowed = slowed_servers(impatient(house().redis), [server.id for server in found if server.enabled])
+    return [ServerRow(server, sent.get(server.id, 0), slowed.get(server.id, ())) for server in found]
 
 
 def context(server: DeliveryServer | None = None) -> dict[str, Any]:
@@ -50,6 +57,7 @@ def test_mail_text(server: DeliveryServer) -> tuple[str, str]:
 
 def tabs(server: DeliveryServer, active: str) -> list[TabLink]:
     """Return the tabs of a server."""
-    names = [("connection", _("Email delivery"), "show"), ("domains", _("Domains"), "domains"), ("dkim", _("DKIM"), "dkim"), ("test", _("Test"), "test")]
+    names = [("connection", _("Email delivery"), "show"), ("domains", _("Domains"), "domains"), ("dkim", _("DKIM"), "dkim"), ("live", _("Live"), "live"),
+             ("test", _("Test"), "test")]
     return [TabLink(label, url_for(f"settings_delivery_servers.{endpoint}", server_id=server.id), name == active,
                     dot=name == "test" and server.last_test_passed is False) for name, label, endpoint in names]

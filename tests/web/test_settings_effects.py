@@ -124,6 +124,19 @@ def _the_pre_header_stands_in_its_template(office: Office) -> None:
     assert re.search(r'<body>\s*<span class="before">What is new!</span>', other)
 
 
+@of("load-balancing.emails", "load-balancing.pause_s")
+def _so_many_mails_go_and_then_nothing_for_a_while(office: Office) -> None:
+    office.set("load-balancing.pause_s", 600)
+    office.set("load-balancing.emails", 2)
+    office.sink.taken.clear()
+    for _ in range(3):
+        office.mailed().go_out()
+    assert len(office.sink.taken) == 2
+    office.set("load-balancing.emails", 0)
+    office.mailed().go_out()
+    assert len(office.sink.taken) == 3
+
+
 @of("email-addresses.sender_email", "email-addresses.sender_name", "product.name")
 def _the_house_writes_under_its_name(office: Office) -> None:
     assert office.mail_of_the_house()["From"] == "Lettermill <noreply@lettermill.test>"
