@@ -132,7 +132,7 @@ def _so_many_mails_go_and_then_nothing_for_a_while(office: Office) -> None:
     for _ in range(3):
         office.mailed().go_out()
     assert len(office.sink.taken) == 2
-    office.set("load-balancing.emails", 0)
+    office.set("load-balancing.emails", "0")
     office.mailed().go_out()
     assert len(office.sink.taken) == 3
 
