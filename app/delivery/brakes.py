@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import time
@@ -225,4 +224,4 @@ def _later(result: Result, delay_s: int) -> Result:
     """Return a result whose next try is not before the group's turn; the retry schedule stays where it is later."""
     if result.again_s is None or delay_s <= result.again_s:
         return result
-    return dataclasses.replace(result, again_s=delay_s)
+    return Result(result.position, result.state, result.reason, result.code, result.enhanced, result.words, delay_s)

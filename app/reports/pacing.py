@@ -73,6 +73,11 @@ class PaceNow:
         return [group for group in self.groups if group.eased]
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether a limit lets nothing go for now."""
+        return any(brake.is_stop for brake in self.brakes)
+
+    @property
     def is_held(self) -> bool:
         """Whether anything holds us back."""
         return bool(self.eased or self.brakes)
@@ -152,28 +157,28 @@ def _allowed(server: Any, limit: str, load: Load) -> int:
 
 def _pace(rates: Rates, eased: Mapping[str, Eased], left: Mapping[str, int], brakes: Sequence[Brake]) -> PaceNow:
     now, total = utcnow(), sum(left.values())
-    groups = _groups(now, rates, eased, left)
     stops = [when for brake in brakes if (when := _after_stop(brake, total))]
-    done_s = [total / rates.total] if rates.total else []
-    done_s += [group.left / group.eased.rate for group in groups if group.eased and group.left]
-    done_at = max(stops) if stops else _at(now, max(done_s)) if done_s and rates.total else None
+    groups = _groups(rates, eased, left, None if any(brake.is_stop for brake in brakes) else now)
+    slow = [group.done_at for group in groups if group.eased and group.done_at]
+    at_this_rate = _at(now, total / rates.total) if rates.total else None
+    done_at = max(stops) if stops else max([at_this_rate, *slow]) if at_this_rate else None
     return PaceNow(True, total, rates.total, rates.steps, groups, brakes, done_at, None if stops else _without(now, rates, eased, total, done_at))
 
 
-def _groups(now: datetime, rates: Rates, eased: Mapping[str, Eased], left: Mapping[str, int]) -> list[GroupNow]:
-    """Return the groups with most to do, those that are eased always; the rest is one line."""
-    names = sorted({*left, *rates.by_group, *eased}, key=lambda name: (name not in eased, name == "", -left.get(name, 0), name))
-    shown = [name for index, name in enumerate(names) if name in eased or (name and index < MOST_GROUPS)]
-    rows = [_group(now, name, left.get(name, 0), rates.by_group.get(name, 0.0), eased.get(name)) for name in shown]
-    others = [name for name in names if name not in shown]
-    if others:
+def _groups(rates: Rates, eased: Mapping[str, Eased], left: Mapping[str, int], now: datetime | None) -> list[GroupNow]:
+    """Return the groups with most to do, those that are eased first and always; the rest, small domains above all, is one line."""
+    names = sorted({*left, *rates.by_group, *eased}, key=lambda name: (name not in eased, -left.get(name, 0), name))
+    large = [name for name in names if name and name in left and name not in eased][:MOST_GROUPS]
+    rows = [_group(now, name, left.get(name, 0), rates.by_group.get(name, 0.0), eased.get(name)) for name in names if name in eased or name in large]
+    others = [name for name in names if name not in eased and name not in large]
+    if any(left.get(name) for name in others):
         rows.append(_group(now, "", sum(left.get(name, 0) for name in others), sum(rates.by_group.get(name, 0.0) for name in others), None))
     return rows
 
 
-def _group(now: datetime, name: str, left: int, rate: float, eased: Eased | None) -> GroupNow:
+def _group(now: datetime | None, name: str, left: int, rate: float, eased: Eased | None) -> GroupNow:
     at = min(rate, eased.rate) if eased and rate else eased.rate if eased else rate
-    return GroupNow(name, left, rate, eased, _at(now, left / at) if left and at else None)
+    return GroupNow(name, left, rate, eased, _at(now, left / at) if now and left and at else None)
 
 
 def _without(now: datetime, rates: Rates, eased: Mapping[str, Eased], total: int, done_at: datetime | None) -> datetime | None:

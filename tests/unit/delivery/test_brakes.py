@@ -51,7 +51,7 @@ def test_one_provider_says_less_and_only_that_one_gets_less(stage: Make, sink: S
     campaign = stage([*addresses(600, "gmail.com"), *addresses(600, "yahoo.com")])
     sending = campaign.frozen()
     sink.faults.at_domain["gmail.com"] = reply
-    campaign.send(sending, 4)
+    campaign.send(sending, 2)
     kept = state_of(campaign, "google")
     assert kept is not None
     assert kept["rate"] <= kept["base"] / 2 + 1e-6
