@@ -16,7 +16,6 @@ from typing import Any
 from redis import Redis, RedisError
 from sqlalchemy.engine import Engine
 
-from app.db import reading
 from app.delivery.again import write_again
 from app.delivery.claim import Claim
 from app.delivery.easing import EVERYBODY, Eased, Easing, eased_of, key_of
@@ -145,8 +144,8 @@ class Brakes:
 
     def _groups(self, rows: Sequence[Any]) -> Mapping[int, str]:
         """Return the group of each row; the cached providers are asked, because somebody is eased."""
-        with reading(), self._engine.connect() as connection:
-            known = groups_of(connection, {row.dedupe_key.rpartition("@")[2] for row in rows})
+        domains = {row.dedupe_key.rpartition("@")[2] for row in rows}
+        known = write_again(self._engine, lambda connection: groups_of(connection, domains))
         return {row.position: pacing_group(row.dedupe_key, known) for row in rows}
 
     def _turns(self, group: str, positions: Sequence[int]) -> dict[int, int]:

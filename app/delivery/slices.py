@@ -16,13 +16,13 @@ from sqlalchemy.engine import Connection
 
 from app.db import reading
 from app.delivery.again import write_again
-from app.delivery.brakes import Brakes
 from app.delivery.claim import Claim, claim_next, release, renew
 from app.delivery.clock import db_now
 from app.delivery.compile import CompiledSending, compile_sending
 from app.delivery.crash import crash_point
 from app.delivery.doors import signer_of
 from app.delivery.finish import finish_if_settled
+from app.delivery.gate import Gate
 from app.delivery.intent import Intent, intend, skip_row
 from app.delivery.ledger import RECIPIENTS, SENDINGS, Moves, State, batches_of, new_claim
 from app.delivery.outcome import Result, SliceId, settle
@@ -31,15 +31,13 @@ from app.delivery.policies import policy_of
 from app.delivery.routing import route
 from app.delivery.slow import stop_of
 from app.delivery.telling import tell_finished
-from app.delivery.throttle import Grant, Load, Throttle
 from app.delivery.trips import Circumstances, trip_of, verified_domains
 from app.delivery.verdict import Policy
-from app.delivery.volume import add_volume, volume_since
+from app.delivery.volume import add_volume
 from app.plugins.calling import PluginFailed
 from app.plugins.calls import RETRY_MINUTES, filter_recipients, has_batch_path, recipient_values
 from app.plugins.manager import EnabledPlugins
 from app.plugins.views import Defer, SendingView, Skip
-from app.settings.sections.load_balancing import LoadBalancing
 
 if TYPE_CHECKING:
     from app.house import House
@@ -84,11 +82,9 @@ class Slices:
 
     def __init__(self, house: House, sending_id: int, slot_id: int) -> None:
         self._house, self._engine = house, house.engine
-        self._sending_id, self._slot_id = sending_id, slot_id
+        self._sending_id, self._slot_id, self._gate = sending_id, slot_id, Gate(house, sending_id)
         self._holding: Holding | None = None
         self._compiled: dict[tuple[Any, ...], dict[int, CompiledSending]] = {}
-        self._brakes = Brakes(house.redis, house.engine, sending_id)
-        self._granted: dict[str, tuple[Throttle, Grant]] = {}
 
     # ------------------------------------------------------------------------------------------------ before
 
@@ -98,37 +94,23 @@ class Slices:
             now = self.circumstances()
             if now is None:
                 return Nothing()
-            self._brakes.look(now.server.id)
-            holding = self._hold()
+            holding = self._hold(now)
             if holding is None:
-                return Nothing(self._brakes.wait_s)
-            asked = self._rows(holding, size)
-            through = self._brakes.let_through(holding.claim, asked)
-            if through.wait_s is not None:
-                return Nothing(through.wait_s)
-            if through.is_held:
+                return Nothing(self._gate.wait_s)
+            leave = self._gate.leave(now, holding.claim, self._rows(holding, size), size)
+            if leave.is_held:
                 self._put_away(now, holding)
                 continue
-            throttle = self._throttle(now)
-            grant = throttle.take(len(through.rows)) if through.rows else Grant(0)
-            if through.rows and not grant.mails:
-                return Nothing(grant.wait_s)
-            is_last = len(asked) < size and not through.is_cut and grant.mails == len(through.rows)
-            made = self._make(now, holding, through.rows[:grant.mails], is_last=is_last)
+            if leave.wait_s is not None:
+                return Nothing(leave.wait_s)
+            made = self._make(now, holding, leave.rows, is_last=leave.is_last)
+            self._gate.went(leave, made.id.token if made else None)
             if made is not None:
-                self._granted[made.id.token] = throttle, grant
                 return made
-            throttle.give_back(grant, 0)
 
     def _rows(self, holding: Holding, size: int) -> Sequence[Any]:
         with reading(), self._engine.connect() as connection:
             return next_people(connection, holding.claim, holding.after, size)
-
-    def _throttle(self, now: Circumstances) -> Throttle:
-        """Return the limits of the server; tokens are in hand before the intent is written."""
-        load = now.settings.get(LoadBalancing)
-        return Throttle(self._house.redis, now.server, lambda since: volume_since(self._engine, now.server.id, since),
-                        Load(load.emails, load.pause_s))
 
     def circumstances(self) -> Circumstances | None:
         """Read what the slice depends on: the sending, its server, the settings, the plug-ins. None where nothing may be sent."""
@@ -141,9 +123,9 @@ class Slices:
             verified = verified_domains(connection, sending.user_id)
         return None if server is None else Circumstances(sending, server, settings, enabled, verified)
 
-    def _hold(self) -> Holding | None:
+    def _hold(self, now: Circumstances) -> Holding | None:
         if self._holding is None:
-            held = self._brakes.held()
+            held = self._gate.held(now.server.id)
             claim = write_again(self._engine, lambda connection: claim_next(connection, self._sending_id, self._slot_id, held))
             crash_point("after_t1")
             self._holding = None if claim is None else Holding(claim)
@@ -194,11 +176,9 @@ class Slices:
     def settle(self, of: Slice, results: Sequence[Result], started: int) -> None:
         """Write what became of a slice; with its last one, let the claim go and look whether the sending is finished."""
         crash_point("before_t3")
-        results = self._brakes.hear(of.holding.claim, of.now.server.id, of.rows, results)
+        results = self._gate.hear(of, results, started)
         write_again(self._engine, lambda connection: self._settle(connection, of, results, started))
         of.holding.outstanding -= 1
-        throttle, grant = self._granted.pop(of.id.token)
-        throttle.give_back(grant, started)
         crash_point("after_t3")
 
     def _settle(self, connection: Connection, of: Slice, results: Sequence[Result], started: int) -> None:
@@ -214,14 +194,14 @@ class Slices:
         finish_if_settled(connection, self._sending_id, tell_finished(enabled))
 
     def _put_away(self, now: Circumstances, holding: Holding) -> None:
-        """Let a claim go whose group has no turn, so that others are not kept from theirs."""
+        """Let a claim go whose provider has no turn, so that others are not kept from theirs."""
         self._holding, holding.is_used_up = None, True
         if not holding.outstanding:
             write_again(self._engine, lambda connection: self._let_go(connection, holding, now.enabled))
 
     def give_back(self) -> None:
         """Let the claim in hand go, for the next job."""
-        self._brakes.end()
+        self._gate.end()
         holding, self._holding = self._holding, None
         if holding is not None:
             enabled = self._house.plugins.snapshot(self._engine)
