@@ -141,8 +141,7 @@ class Sender:
         try:
             for outcome in transport.deliver(self._messages(of, results), self._slot.journal):
                 results.append(of.policy.after_outcome(outcome, rows[outcome.position]))
-                # A mail that was told "slower" was heard, and the server is well: the brakes see to that.
-                is_well = is_well and not (outcome.server_at_fault and outcome.state == "unstarted")
+                is_well = is_well and not outcome.server_at_fault
         except JournalFull:
             # Every mail has its outcome by now; what may not go without its line in the journal waits in the ledger.
             log.exception("nothing is sent until the journal can be written", extra={"sending": of.id.sending_id})
