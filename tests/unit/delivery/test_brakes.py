@@ -94,8 +94,8 @@ def test_what_heard_it_is_not_tried_again_before_its_turn(stage: Make, sink: Sin
     assert waits[-1] >= len(waits) / kept["rate"] - 5
 
 
-def mixed(stage: Make) -> Stage:
-    return stage([*addresses(20, "one.example"), *addresses(20, "two.example"), *addresses(20, "three.example")])
+def mixed(stage: Make, each: int = 20) -> Stage:
+    return stage([address for domain in ("one.example", "two.example", "three.example") for address in addresses(each, domain)])
 
 
 def slow(stage: Stage, group: str, measured: float) -> None:
@@ -160,7 +160,7 @@ def test_a_domain_of_a_provider_s_customer_is_held_with_the_provider(stage: Make
 
 
 def test_a_server_that_turns_away_every_provider_is_eased_itself_and_blames_none(stage: Make, sink: Sink) -> None:
-    campaign = mixed(stage)
+    campaign = mixed(stage, 190)
     sending = campaign.frozen()
     # Shuffled, so that the first slice meets all of them.
     for number, row in enumerate(rows(campaign, sending, "example")):
@@ -173,7 +173,7 @@ def test_a_server_that_turns_away_every_provider_is_eased_itself_and_blames_none
     server = campaign.session.scalars(sa.select(DeliveryServer.id)).one()
     campaign.session.commit()
     assert set(Easing(campaign.house.redis, server).look()) == {EVERYBODY}
-    assert len(sink.asked) < 60, "whoever is left waits, untried"
+    assert len(sink.asked) < 450, "whoever is left waits, untried"
 
 
 def test_without_redis_nobody_is_held(stage: Make, sink: Sink) -> None:
