@@ -15,6 +15,7 @@ from redis import RedisError
 
 from app.accounts import sessions, throttle
 from app.delivery.dns_look import look_for_records
+from app.delivery.providers import look_for_providers
 from app.house import House
 from app.mailbox.mails import trim
 from app.processes.leases import hold, release
@@ -39,6 +40,11 @@ def look_into_dns(house: House) -> None:
     look_for_records(house.engine, house.secrets)
 
 
+def look_for_mail_providers(house: House) -> None:
+    """Look for the providers behind domains with many people."""
+    look_for_providers(house.engine)
+
+
 def tidy(house: House) -> None:
     """Let go of what is over: ended sessions, old failures to sign in, the oldest test mails, what the drain remembers."""
     sessions.sweep(house.engine)
@@ -47,7 +53,8 @@ def tidy(house: House) -> None:
     forget_chunks(house)
 
 
-ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (look_into_dns, MINUTE_S), (ring_for_domains, MINUTE_S), (tidy, HOUR_S))
+ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (look_into_dns, MINUTE_S), (ring_for_domains, MINUTE_S),
+                                       (look_for_mail_providers, MINUTE_S), (tidy, HOUR_S))
 
 
 class Rounds:

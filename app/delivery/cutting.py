@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,14 @@ class Cut:
     rows: Sequence[Row]
 
 
-def cut(rows: Sequence[Row]) -> list[Cut]:
-    """Return the rows in batches. A group of fewer than 200 rows shares a mixed batch, so that small domains do not become crumbs."""
+def cut(rows: Sequence[Row], known: Mapping[str, str] | None = None) -> list[Cut]:
+    """Return the rows in batches; ``known``: cached providers by domain.
+
+    A group of fewer than 200 rows shares a mixed batch, so that small domains do not become crumbs.
+    """
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        groups[pacing_group(row["dedupe_key"])].append(row)
+        groups[pacing_group(row["dedupe_key"], known or {})].append(row)
     large = {name: members for name, members in groups.items() if len(members) >= OWN_BATCH_FROM}
     mixed = [row for name, members in groups.items() if name not in large for row in members]
     cuts = [Cut(name, part) for name in sorted(large) for part in _parts(large[name])]

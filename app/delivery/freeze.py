@@ -18,11 +18,12 @@ from app.db import reading, utcnow
 from app.delivery import suppressed
 from app.delivery.again import write_again
 from app.delivery.crash import crash_point
-from app.delivery.cutting import LARGEST, cut
+from app.delivery.cutting import LARGEST, OWN_BATCH_FROM, cut
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
 from app.delivery.ledger import BATCHES, KINDS, RECIPIENTS, SENDINGS, State
 from app.delivery.parting import AT_ONCE, Places, by_place, places_of, revive_apart
 from app.delivery.plan import Plan, plan_of
+from app.delivery.providers import known_groups
 from app.delivery.seeds import seed_rows
 from app.delivery.values import VALUES, values_of
 
@@ -137,7 +138,8 @@ def insert_recipients(connection: Connection, sending_id: int, after: int, rows:
                       places: Places | None = None) -> None:
     """Write ledger rows of one kind and their batches from position ``after`` + 1 on, without a gap; by ``places`` first, then by group."""
     batches, position = [], after
-    parts = [(place, part.group, "waiting", part.rows) for place, members in by_place(rows, places or {}) for part in cut(members)]
+    known = known_groups(connection, [row["dedupe_key"] for row in rows]) if len(rows) >= OWN_BATCH_FROM else {}
+    parts = [(place, part.group, "waiting", part.rows) for place, members in by_place(rows, places or {}) for part in cut(members, known)]
     parts += [(AT_ONCE, "", "done", skipped[start:start + LARGEST]) for start in range(0, len(skipped), LARGEST)]
     ordered: dict[str, list[Row]] = {"waiting": [], "done": []}
     for place, group, state, members in parts:

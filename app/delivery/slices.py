@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.db import reading
-from app.delivery import precedence
 from app.delivery.again import write_again
 from app.delivery.claim import Claim, claim_next, release, renew
 from app.delivery.clock import db_now
 from app.delivery.compile import CompiledSending, compile_sending
 from app.delivery.crash import crash_point
 from app.delivery.finish import finish_if_settled
+from app.delivery.gate import Gate, Leave
 from app.delivery.health import is_probe, take_probe
 from app.delivery.intent import Intent, intend, skip_row
 from app.delivery.ledger import RECIPIENTS, SENDINGS, Moves, State, batches_of, new_claim
@@ -35,10 +35,9 @@ from app.delivery.routing import Shares, candidates_of, pick
 from app.delivery.slow import stop_of
 from app.delivery.streams import TRANSACTIONAL
 from app.delivery.telling import tell_finished
-from app.delivery.throttle import Grant, Throttle
 from app.delivery.trips import Circumstances, signer_for, trip_of, verified_domains
 from app.delivery.verdict import Policy
-from app.delivery.volume import add_volume, volume_since
+from app.delivery.volume import add_volume
 from app.plugins.calling import PluginFailed
 from app.plugins.calls import RETRY_MINUTES, filter_recipients, has_batch_path, has_slow_path, recipient_values
 from app.plugins.manager import EnabledPlugins
@@ -97,7 +96,7 @@ class Slices:
 
     def __init__(self, house: House, sending_id: int, slot_id: int) -> None:
         self._house, self._engine = house, house.engine
-        self._sending_id, self._slot_id = sending_id, slot_id
+        self._sending_id, self._slot_id, self._gate = sending_id, slot_id, Gate(house, sending_id)
         self._holding: Holding | None = None
         self._shares = Shares()
         self._compiled: dict[tuple[Any, ...], dict[int, CompiledSending]] = {}
@@ -112,18 +111,18 @@ class Slices:
             now = self.circumstances()
             if isinstance(now, Nothing):
                 return now
-            holding = self._hold()
+            holding = self._hold(now)
             if holding is None:
-                return Nothing()
+                return Nothing(self._gate.wait_s)
             most = 1 if is_probe(now.server) else size
-            rows = dressed(now.sending, self._rows(now, holding, most))
-            grant = self._grant(now, len(rows))
-            if rows and not grant.mails:
-                return Nothing(grant.wait_s)
-            if rows and is_probe(now.server) and not take_probe(self._engine, now.server):
+            leave = self._gate.leave(now, holding.claim, dressed(now.sending, self._rows(now, holding, most)), most)
+            if leave.is_held:
+                self._put_away(now, holding)
                 continue
-            self._shares.add(now.server.id, grant.mails)
-            made = self._make(now, holding, rows[:grant.mails], is_last=len(rows) < most and grant.mails == len(rows))
+            if leave.wait_s is not None:
+                return Nothing(leave.wait_s)
+            made = self._make(now, holding, leave.rows, is_last=leave.is_last) if self._may_ask(now, leave) else None
+            self._gate.went(leave, made.id.token if made else None)
             if made is not None:
                 return made
 
@@ -136,12 +135,12 @@ class Slices:
         compiled = self._compiled.get(now.key, {}).get(0)
         return compiled is not None and compiled.is_slim and not (now.has_variants or has_batch_path(now.enabled) or has_slow_path(now.enabled))
 
-    def _grant(self, now: Circumstances, wanted: int) -> Grant:
-        """Take tokens for as many mails as there are; they are in hand before the intent is written."""
-        if not wanted:
-            return Grant(0)
-        throttle = Throttle(self._house.redis, now.server, lambda since: volume_since(self._engine, now.server.id, since))
-        return precedence.take(self._house.redis, throttle, now.server.id, now.sending.kind, wanted)
+    def _may_ask(self, now: Circumstances, leave: Leave) -> bool:
+        """Take it on oneself to ask a server that failed; False where another sender does. Any other server need not be asked for."""
+        if leave.rows and is_probe(now.server) and not take_probe(self._engine, now.server):
+            return False
+        self._shares.add(now.server.id, len(leave.rows))
+        return True
 
     def circumstances(self) -> Circumstances | Nothing:
         """Read what the slice depends on: the sending, its server, the settings, the plug-ins. Nothing where none may be sent now."""
@@ -168,9 +167,10 @@ class Slices:
             return self._whole
         return SimpleNamespace(**{**self._whole._mapping, **row._mapping})
 
-    def _hold(self) -> Holding | None:
+    def _hold(self, now: Circumstances) -> Holding | None:
         if self._holding is None:
-            claim = write_again(self._engine, lambda connection: claim_next(connection, self._sending_id, self._slot_id))
+            held = self._gate.held(now.server.id)
+            claim = write_again(self._engine, lambda connection: claim_next(connection, self._sending_id, self._slot_id, held))
             crash_point("after_t1")
             self._holding = None if claim is None else Holding(claim)
         return self._holding
@@ -222,6 +222,7 @@ class Slices:
     def settle(self, of: Slice, results: Sequence[Result], started: int) -> None:
         """Write what became of a slice; with its last one, let the claim go and look whether the sending is finished."""
         crash_point("before_t3")
+        results = self._gate.hear(of, results, started)
         write_again(self._engine, lambda connection: self._settle(connection, of, results, started))
         of.holding.outstanding -= 1
         crash_point("after_t3")
@@ -238,8 +239,15 @@ class Slices:
         release(connection, holding.claim)
         finish_if_settled(connection, self._sending_id, tell_finished(enabled))
 
+    def _put_away(self, now: Circumstances, holding: Holding) -> None:
+        """Let a claim go whose provider has no turn, so that others are not kept from theirs."""
+        self._holding, holding.is_used_up = None, True
+        if not holding.outstanding:
+            write_again(self._engine, lambda connection: self._let_go(connection, holding, now.enabled))
+
     def give_back(self) -> None:
         """Let the claim in hand go, for the next job."""
+        self._gate.end()
         holding, self._holding = self._holding, None
         if holding is not None:
             enabled = self._house.plugins.snapshot(self._engine)

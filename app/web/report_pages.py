@@ -18,13 +18,15 @@ from app.reports.campaign import PAGE, RECIPIENT, course_of, figures_of, links_o
 from app.web.control_pages import control_context
 from app.web.house import house, plugins
 from app.web.missed_pages import missed, reason_words, run_of
+from app.web.pacing_pages import run_pace
 
 
 def live_context(campaign: Campaign) -> dict[str, Any]:
     """Return the figures of the campaign's run, its course, and who did not get it."""
     run = run_of(campaign)
     figures = figures_of(db.session(), run)
-    return {"campaign": campaign, "run": run, "figures": figures, "course": course_of(db.session(), run), "links": links_of(db.session(), run)[:5],
+    return {"campaign": campaign, "run": run, "figures": figures, "pace": run_pace(run),
+            "course": course_of(db.session(), run), "links": links_of(db.session(), run)[:5],
             "missed": missed(run), "reason_words": reason_words, "costs": sending_costs(plugins()),
             "is_live": run.state in {"freezing", "sending", "paused"}} | control_context(run)
 

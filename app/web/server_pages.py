@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,10 @@ from flask_babel import gettext as _
 
 from app.db import db, utcnow
 from app.delivery import servers
+from app.delivery.easing import Eased
 from app.delivery.models import DeliveryServer, ServerHealth, ServerHour
+from app.impatient import impatient
+from app.reports.pacing import slowed_servers
 from app.web.frame import TabLink
 from app.web.house import house
 from app.web.i18n import spoken, translated
@@ -28,6 +32,7 @@ class ServerRow:
     server: DeliveryServer
     sent: int
     trouble: str = ""
+    slowed: Sequence[Eased] = ()
 
 
 def server_rows() -> list[ServerRow]:
@@ -36,7 +41,9 @@ def server_rows() -> list[ServerRow]:
     query = sa.select(ServerHour.server_id, sa.func.sum(ServerHour.mails)).where(ServerHour.hour >= today).group_by(ServerHour.server_id)
     sent = {key: int(number) for key, number in db.session.execute(query).all()}
     ill = {found.server_id: found for found in db.session.scalars(sa.select(ServerHealth).where(ServerHealth.failures > 0))}
-    return [ServerRow(server, sent.get(server.id, 0), trouble_words(ill.get(server.id))) for server in servers.all_servers(db.session())]
+    found = servers.all_servers(db.session())
+    slowed = slowed_servers(impatient(house().redis), [server.id for server in found if server.enabled])
+    return [ServerRow(server, sent.get(server.id, 0), trouble_words(ill.get(server.id)), slowed.get(server.id, ())) for server in found]
 
 
 def context(server: DeliveryServer | None = None) -> dict[str, Any]:
@@ -69,6 +76,7 @@ def test_mail_text(server: DeliveryServer) -> tuple[str, str]:
 
 def tabs(server: DeliveryServer, active: str) -> list[TabLink]:
     """Return the tabs of a server."""
-    names = [("connection", _("Email delivery"), "show"), ("domains", _("Domains"), "domains"), ("dkim", _("DKIM"), "dkim"), ("test", _("Test"), "test")]
+    names = [("connection", _("Email delivery"), "show"), ("domains", _("Domains"), "domains"), ("dkim", _("DKIM"), "dkim"), ("live", _("Live"), "live"),
+             ("test", _("Test"), "test")]
     return [TabLink(label, url_for(f"settings_delivery_servers.{endpoint}", server_id=server.id), name == active,
                     dot=name == "test" and server.last_test_passed is False) for name, label, endpoint in names]

@@ -35,17 +35,19 @@ class SettingsPage:
 
 PAGES: tuple[SettingsPage, ...] = (
     SettingsPage(marked("Sending"), marked("Delivery servers"), "settings_delivery_servers.index", "delivery", "server"),
-    SettingsPage(marked("Sending"), marked("Email delivery"), "settings_email_delivery.show", "settings", "mail-cog", ("email-delivery", "bounces")),
+    SettingsPage(marked("Sending"), marked("Email delivery"), "settings_email_delivery.show", "settings", "mail-cog",
+                 ("email-delivery", "load-balancing", "bounces")),
     SettingsPage(marked("System and you"), marked("Admin account"), "settings_admin_account.show", "", "shield-lock", ("email-addresses",)),
     SettingsPage(marked("System and you"), marked("Product"), "settings_product.show", "settings", "tag", ("product",)),
     SettingsPage(marked("System and you"), marked("Plug-ins"), "settings_plug_ins.index", "plugins", "puzzle"),
     SettingsPage(marked("System and you"), marked("System"), "settings_system.show", "settings", "activity", ("system",)),
 )
+# The tabs of Email delivery, by section.
 ACCOUNT_TABS = ((marked("Account information"), "settings_admin_account.show"), (marked("Email addresses"), "settings_email_addresses.show"),
                 (marked("API"), "settings_admin_account.api"), (marked("Sessions"), "settings_admin_account.sessions"))
 
 # The sections under "Email delivery", one tab each.
-DELIVERY_TABS = (("email-delivery", marked("Settings")), ("bounces", marked("Bounces")))
+DELIVERY_TABS = (("email-delivery", marked("Settings")), ("load-balancing", marked("Load balancing")), ("bounces", marked("Bounces")))
 
 
 def settings_context(section_type: Any = None) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Faults:
 
     at_rcpt: dict[str, list[bytes]] = field(default_factory=dict)
     at_dot: dict[str, list[bytes]] = field(default_factory=dict)
+    # By domain, at RCPT, for as long as it stands here. After a 421 the connection is closed.
+    at_domain: dict[str, bytes] = field(default_factory=dict)
     # The mail is taken and the connection cut before the reply.
     lose_reply: dict[str, int] = field(default_factory=dict)
     # Seconds before the reply to the dot.
@@ -44,6 +46,8 @@ class Sink:
 
     def __init__(self) -> None:
         self.taken: list[Taken] = []
+        # Each RCPT TO, whatever was answered, and when.
+        self.asked: list[tuple[str, float]] = []
         self.faults = Faults()
         self.port = 0
         self._loop = asyncio.new_event_loop()
@@ -118,7 +122,7 @@ class _Dialogue:
             self.mfrom, self.rcpt = self._address(line), ""
             self.say(b"250 2.1.0 Ok")
         elif verb == b"RCPT":
-            self._rcpt(self._address(line))
+            return self._rcpt(self._address(line))
         elif verb == b"DATA":
             return await self._data()
         elif verb == b"QUIT":
@@ -133,10 +137,12 @@ class _Dialogue:
         found = _ADDRESS.search(line)
         return found[1].decode() if found else ""
 
-    def _rcpt(self, address: str) -> None:
-        refusal = self._next(self.faults.at_rcpt, address)
+    def _rcpt(self, address: str) -> bool:
+        self.sink.asked.append((address, time.monotonic()))
+        refusal = self._next(self.faults.at_rcpt, address) or self.faults.at_domain.get(address.rpartition("@")[2])
         self.rcpt = "" if refusal else address
         self.say(refusal or b"250 2.1.5 Ok")
+        return bool(refusal and refusal.startswith(b"421"))
 
     @staticmethod
     def _next(replies: dict[str, list[bytes]], address: str) -> bytes | None:

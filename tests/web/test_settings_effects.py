@@ -209,6 +209,17 @@ def _a_canary_is_held_by_the_lines(office: Office) -> None:
         mailed = office.with_canary(complained=not replies)
         watch_canaries(office.house)
         assert office.of_campaign(mailed.campaign_id)[1] == held
+@of("load-balancing.emails", "load-balancing.pause_s")
+def _so_many_mails_go_and_then_nothing_for_a_while(office: Office) -> None:
+    office.set("load-balancing.pause_s", 600)
+    office.set("load-balancing.emails", 2)
+    office.sink.taken.clear()
+    for _ in range(3):
+        office.mailed().go_out()
+    assert len(office.sink.taken) == 2
+    office.set("load-balancing.emails", "0")
+    office.mailed().go_out()
+    assert len(office.sink.taken) == 3
 
 
 @of("email-addresses.sender_email", "email-addresses.sender_name", "product.name")

@@ -9,11 +9,13 @@ from werkzeug.wrappers import Response
 from app.db import db
 from app.delivery import servers
 from app.delivery.models import DeliveryServer
+from app.delivery.pacing import group_title
 from app.delivery.server_test import test_server
 from app.web import actor
 from app.web.fragments import page_or_panel
 from app.web.house import house
 from app.web.i18n import translated
+from app.web.pacing_pages import server_live
 from app.web.policy import ADMINISTRATOR, Room, policy
 from app.web.server_forms import ConnectionForm, DkimForm, DomainsForm, TestForm, note, save_server, typed_key
 from app.web.server_pages import context, server_rows, test_mail_text
@@ -26,7 +28,7 @@ EDIT = "weefive/settings/server.html"
 @policy(ADMINISTRATOR, "delivery")
 def index() -> Response:
     """Show every server with its state and what it sent today."""
-    return page_or_panel("weefive/settings/servers.html", servers=server_rows(), **context())
+    return page_or_panel("weefive/settings/servers.html", servers=server_rows(), group_title=group_title, **context())
 
 
 @room.route("/new", methods=["GET", "POST"])
@@ -89,6 +91,13 @@ def test(server: DeliveryServer) -> Response:
         note("delivery_server.tested", server, {"passed": tested.passed})
     return page_or_panel("weefive/settings/server_test.html", status=422 if request.method == "POST" and tested is None else 200, form=form,
                          server=server, tested=tested, tab="test", **context(server))
+
+
+@room.get("/<int:server_id>/live")
+@policy(ADMINISTRATOR, "delivery", server=DeliveryServer)
+def live(server: DeliveryServer) -> Response:
+    """Show how fast mail goes through it now, who holds it back, and when the rest will be done; the page renews itself."""
+    return page_or_panel("weefive/settings/server_live.html", server=server, tab="live", **server_live(server), **context(server))
 
 
 @room.post("/<int:server_id>/copy")

@@ -142,10 +142,13 @@ class SmtpSession(Carrier):
     def _turned_away(self, task: Task, phase: Phase, reply: Reply) -> None:
         """421: the server closes. On a session that has sat idle or carried mail another one may be let in; else mail goes slower."""
         failure = SessionFailed(str(reply), phase, reply, lasting=False)
-        if self.completed and not task.tries:
+        # 4.7.x for a recipient: let in, and told that mail to this provider comes too fast. Others go on; it is not asked twice.
+        is_theirs = phase is Phase.RCPT and reply.enhanced.startswith("4.7.")
+        if self.completed and not task.tries and not is_theirs:
             self._run.give_back(task, str(reply), again=True)
         else:
-            self._run.put(Outcome(task.message.position, "deferred", Fate.THROTTLED, reply, server_at_fault=True))
+            self._run.put(Outcome(task.message.position, "deferred", Fate.THROTTLED, reply, server_at_fault=not is_theirs))
+        self.completed += is_theirs
         self._expected.clear()  # Nothing but the rest of this envelope: only a dot's reply comes with another message behind it.
         self._cut(str(reply), failure)
 
