@@ -42,7 +42,6 @@ PAGES: tuple[SettingsPage, ...] = (
     SettingsPage(marked("System and you"), marked("Plug-ins"), "settings_plug_ins.index", "plugins", "puzzle"),
     SettingsPage(marked("System and you"), marked("System"), "settings_system.show", "settings", "activity", ("system",)),
 )
-# The tabs of Email delivery, by section.
 ACCOUNT_TABS = ((marked("Account information"), "settings_admin_account.show"), (marked("Email addresses"), "settings_email_addresses.show"),
                 (marked("API"), "settings_admin_account.api"), (marked("Sessions"), "settings_admin_account.sessions"))
 
