@@ -288,7 +288,10 @@ class Talk(asyncio.Protocol):
             return
         fault = self.server.fault("DOT", rcpt)
         if fault is not None and fault.reply:
-            self.server.refused(mfrom, rcpt, fault.reply, self)
+            if fault.reply == CUT:
+                self.unread = (mfrom, rcpt)  # Not ours, but the client cannot know that: it waits for the answer to its dot.
+            else:
+                self.server.refused(mfrom, rcpt, fault.reply, self)
             self._misbehave(fault, b"")
             return
         self.unread, self.answered_at = (mfrom, rcpt), time.monotonic()
@@ -354,7 +357,7 @@ class Talk(asyncio.Protocol):
         way, _, first = line[5:].partition(" ")
         getattr(self, f"_auth_{way.lower().replace('-', '_')}")(line, first)
 
-    def _signed_in(self, line: str, is_right: bool) -> None:  # noqa: FBT001 - an answer, yes or no
+    def _signed_in(self, line: str, is_right: bool) -> None:
         self._answer("AUTH", line, b"235 2.7.0 welcome\r\n" if is_right else b"535 5.7.8 who are you\r\n")
 
     def _auth_plain(self, line: str, first: str) -> None:

@@ -44,10 +44,10 @@ class Chance:
 
     def strikes(self, text: str) -> Fault | None:
         """Return the fault if it happens now."""
-        if not self.times or self.text not in text or (self.chance < 1 and random.random() >= self.chance):  # noqa: S311 - no secret
+        if not self.times or self.text not in text or (self.chance < 1 and random.random() >= self.chance):
             return None
         self.times -= 1
-        return Fault(self.fault.reply, random.random() * self.fault.wait_s) if self.is_random_wait else self.fault  # noqa: S311
+        return Fault(self.fault.reply, random.random() * self.fault.wait_s) if self.is_random_wait else self.fault
 
 
 @dataclass
@@ -73,7 +73,7 @@ class LoggingServer(Server):
 
     def refused(self, mfrom: str, rcpt: str, reply: str, of: Talk) -> None:
         """Write who was refused, and how."""
-        os.write(self.log, f"R {time.time():.6f} {self.name}{of.number} {mfrom} {rcpt} {reply[:3]}\n".encode())
+        os.write(self.log, f"R {time.time():.6f} {self.name}{of.number} {mfrom} {rcpt} {reply[:3] if reply[:1].isdigit() else 0}\n".encode())
 
     def lost(self, of: Talk, how: str) -> None:
         """Write which mail was under way when the connection ended without a goodbye."""
@@ -102,7 +102,8 @@ async def serve(log: int, plan: dict[str, Any]) -> None:
     servers = {name: server_of(name, log, part) for name, part in plan.items()}
     for server in servers.values():
         await listen(server)
-    print(json.dumps({name: server.port for name, server in servers.items()}), flush=True)
+    sys.stdout.write(json.dumps({name: server.port for name, server in servers.items()}) + "\n")
+    sys.stdout.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
