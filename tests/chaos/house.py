@@ -48,8 +48,8 @@ PLAN: dict[str, dict[str, Any]] = {
 # Written by the database itself, in the transaction that doubts: no doubt escapes it, whoever settles it however soon.
 WATCH = (
     "CREATE TABLE chaos_doubts (sending_id INT, position INT, at DOUBLE, KEY (sending_id, position)) ENGINE=InnoDB",
-    "CREATE TRIGGER chaos_doubt AFTER UPDATE ON recipients FOR EACH ROW IF NEW.state = 5 AND OLD.state <> 5 THEN "
-    "INSERT INTO chaos_doubts VALUES (NEW.sending_id, NEW.position, UNIX_TIMESTAMP(SYSDATE(6))); END IF")
+    ("CREATE TRIGGER chaos_doubt AFTER UPDATE ON recipients FOR EACH ROW IF NEW.state = 5 AND OLD.state <> 5 THEN "
+     "INSERT INTO chaos_doubts VALUES (NEW.sending_id, NEW.position, UNIX_TIMESTAMP(SYSDATE(6))); END IF"))
 
 
 @dataclass

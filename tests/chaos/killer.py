@@ -104,13 +104,15 @@ class Killer:
 
     def _claims(self, slot_id: int) -> frozenset[str]:
         """Return what a slot holds: its batches by claim, and the slices of its second tries."""
-        batches = self._ask(f"SELECT claim FROM batches WHERE slot_id = {slot_id} AND state = 'claimed'")
+        batches = self._ask("SELECT claim FROM batches WHERE slot_id = :slot AND state = 'claimed'", slot=slot_id)
         return frozenset(row[0] for row in batches if row[0])
 
-    def _ask(self, query: str) -> list[tuple]:  # type: ignore[type-arg]
+    def _ask(self, query: str, **values: object) -> list[tuple]:  # type: ignore[type-arg]
+        """Return the rows; none while the database is away."""
+        lists = [sa.bindparam(name, expanding=True) for name, value in values.items() if isinstance(value, tuple)]
         try:
             with self.chaos.house.engine.connect() as connection:
-                return [tuple(row) for row in connection.execute(sa.text(query))]
+                return [tuple(row) for row in connection.execute(sa.text(query).bindparams(*lists), values)]
         except DBAPIError:
             return []
 
@@ -152,8 +154,7 @@ class Killer:
             holder = self._ask("SELECT holder FROM leases WHERE name = 'schedule' AND until > UTC_TIMESTAMP(6)")
             return bool(holder) and not holder[0][0].endswith(f":{wound.pid}")
         if wound.claims:
-            claims = ",".join(f"'{claim}'" for claim in wound.claims)
-            left = self._ask(f"SELECT COUNT(*) FROM batches WHERE slot_id IS NOT NULL AND claim IN ({claims})")
+            left = self._ask("SELECT COUNT(*) FROM batches WHERE slot_id IS NOT NULL AND claim IN :claims", claims=tuple(wound.claims))
             return bool(left) and not left[0][0]
         return False
 

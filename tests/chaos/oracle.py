@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
@@ -95,7 +96,7 @@ class Oracle:
             "sends": sum(len(copies) for copies in self.seen.copies.values()),
             "conns_killed": len(self.seen.conns_killed),
             "lost": self._count("lost", self._is_lost),
-            "stranded": self._count("stranded", lambda key, row: row.state in OPEN or row.next_at is not None),
+            "stranded": self._count("stranded", lambda _, row: row.state in OPEN or row.next_at is not None),
             "false_sent": self._count("sent, and no copy came", lambda key, row: row.state == State.SENT and key not in self.seen.copies),
             "duplicates": sum(len(copies) - 1 for copies in doubles.values()),
             "unnamed_duplicates": sum(self._unnamed(key, copies) for key, copies in doubles.items()),
@@ -145,7 +146,7 @@ class Oracle:
     def _unnamed(self, key: Key, copies: list[Copy]) -> int:
         """A further copy is named if the row came into doubt between the copy before it and itself."""
         times, unnamed = self._doubts.get(key, []), 0
-        for before, copy in zip(copies, copies[1:], strict=False):
+        for before, copy in pairwise(copies):
             if not any(before.at <= at <= copy.at for at in times):
                 unnamed += 1
                 self._say(f"unnamed double: {key} {copies} doubts={times}")

@@ -189,7 +189,7 @@ class ChaosRun:
             self._start_more(len(states))
         if self.options.speaks:
             kills = dict(self.killer.kills)
-            print(f"{time.monotonic() - self._began:6.0f} s  taken {self.tail.look():7}  live {states}  kills {kills}", file=sys.stderr)
+            sys.stderr.write(f"{time.monotonic() - self._began:6.0f} s  taken {self.tail.look():7}  live {states}  kills {kills}\n")
 
     def _start_more(self, live: int) -> None:
         if live < self.options.live:
