@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from app.delivery.compile import CompiledSending, Rendered
+from app.delivery.crash import crash_point
 from app.delivery.doors import ChannelMissing, Doors
 from app.delivery.finish import Tell
 from app.delivery.journal import JournalDirectory, JournalFull
@@ -158,6 +159,7 @@ class Sender:
             made = self._slowly(of, compiled, rows) if slowly else compiled.render_many(rows, of.plugged)
             for row, mail in made:
                 if isinstance(mail, Rendered) and may_stand_in_envelope(row.email):
+                    crash_point("after_render")
                     yield WireMessage(row.position, mail.mfrom, mail.rcpt_to, mail.data, deadline)
                 elif isinstance(mail, Stop):
                     stopped.append(of.policy.after_stop(row.position, mail))

@@ -72,6 +72,7 @@ class SmtpSession:
         else:
             self._expected.append((Step.RESET, task))
             self._channel.write(b"RSET\r\n")
+        crash_point("after_envelope")
         self._arm()
 
     def _envelope(self, task: Task) -> bytes:
@@ -200,6 +201,7 @@ class SmtpSession:
             self._drop(task, TOO_LATE)
             return
         task.body_begun = True
+        crash_point("before_body")
         text = stuffed(task.message.data)
         if len(text) <= AT_ONCE and not self._channel.is_closing:
             self._write_dot(task, text)
@@ -225,6 +227,7 @@ class SmtpSession:
                 self._run.give_back(following, problem, again=True)
             self._drop(task, problem)
             return
+        crash_point("in_dot")
         self._writing = None
         task.dotted = True
         self._expected.append((Phase.DOT, task))
@@ -272,6 +275,7 @@ class SmtpSession:
             self._go_on()
 
     def _note(self, outcome: Outcome) -> None:
+        crash_point("in_reply")
         try:
             self._run.journal.reply(outcome.position, outcome)
         except JournalFull as error:
