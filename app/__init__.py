@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from app.config import Config
 
 
-def create_app(config: Config | None = None) -> Flask:
-    """Build the house (app/factory.py). Imported here and not above, so that the engine rooms load without Flask."""
+def create_app(config: Config | None = None, *, pages: bool = True) -> Flask:
+    """Build the house (app/factory.py); without ``pages`` as workers have it. Imported here and not above, so that the engine rooms load without Flask."""
     from app.factory import build
 
-    return build(config)
+    return build(config, pages=pages)

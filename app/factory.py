@@ -5,12 +5,10 @@ from __future__ import annotations
 from flask import Flask
 from redis import Redis
 
-from app import cli
-from app.blueprints import doors
 from app.config import Config, from_environment
 from app.db import db, engine_options, prepare
 from app.delivery.channels import channel_titles
-from app.extensions import csrf, login_manager, migrate
+from app.extensions import csrf, login_manager
 from app.house import House
 from app.jobs import Jobs
 from app.mail.tokens import TokenKeys
@@ -34,8 +32,11 @@ from app.web.shell import init_shell
 from app.web.theme import init_theme
 
 
-def build(config: Config | None = None) -> Flask:
-    """Return the house, built from the deployment that ``config`` describes (by default, the environment)."""
+def build(config: Config | None = None, *, pages: bool = True) -> Flask:
+    """Return the house, built from the deployment that ``config`` describes (by default, the environment).
+
+    ``pages`` False: without views and commands, for a process that answers nobody and is to be back at once after a kill.
+    """
     config = config or from_environment()
     app = Flask(__name__)
     house = build_house(app, config)
@@ -54,10 +55,21 @@ def build(config: Config | None = None) -> Flask:
     init_errors(app)
     init_shell(app)
     init_rights(app)
+    if pages:
+        _open_doors(app, house)
+    return app
+
+
+def _open_doors(app: Flask, house: House) -> None:
+    """Add the views and the commands. Imported here: whoever does without them does not pay for them."""
+    from app import cli
+    from app.blueprints import doors
+    from app.migrating import migrate
+
+    migrate.init_app(app, db)
     doors.register(app, house.plugins)
     require_policies(app)
     cli.register(app)
-    return app
 
 
 def build_house(app: Flask, config: Config) -> House:
@@ -67,7 +79,6 @@ def build_house(app: Flask, config: Config) -> House:
                       SQLALCHEMY_ENGINE_OPTIONS=engine_options(config.database_url), TESTING=config.testing,
                       SESSION_COOKIE_SECURE=config.is_https, WTF_CSRF_TIME_LIMIT=None, MAX_CONTENT_LENGTH=600 * 1024 * 1024)
     db.init_app(app)
-    migrate.init_app(app, db)
     with app.app_context():
         engine = prepare(db.engine)
     redis = Redis.from_url(config.redis_url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=15)

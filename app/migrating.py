@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from flask_migrate import Migrate
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
@@ -21,6 +22,7 @@ from app.plugins.lifecycle import upgrade_tables
 from app.plugins.manager import Plugins
 
 FOLDER = Path(__file__).parent.parent / "migrations"
+migrate = Migrate(directory=str(FOLDER), render_as_batch=True, compare_type=True)
 
 
 def upgrade(config: Config, engine: Engine, plugins: Plugins) -> Iterator[str]:

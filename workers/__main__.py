@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
+from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from app.config import ConfigError
 from app.house import House
 from app.jobs import QUEUES
-from workers import mailbox, schedule
 from workers.catalogue import load_performers
 from workers.runtime import application
 
-LOOPS = {"schedule": schedule.run, "mailbox": mailbox.run}
+# Imported by the process that is one: the others start without what only these need.
+LOOPS = {"schedule": "workers.schedule", "mailbox": "workers.mailbox"}
+# RQ waits for a job 15 s less than this, then asks anew: so long may a connection be dead before anybody notices.
+WORKER_TTL_S = 25
+# The longest wait of a worker whose Redis is away, before it looks again.
+REDIS_AGAIN_S = 2.0
 
 
 def main(arguments: list[str]) -> int:
@@ -30,14 +36,17 @@ def main(arguments: list[str]) -> int:
         return 2
     house: House = app.extensions["lettermill"]
     with house.alive(name):
-        return LOOPS[name](app) if name in LOOPS else listen(house, name)
+        return int(import_module(LOOPS[name]).run(app)) if name in LOOPS else listen(house, name)
 
 
 def listen(house: House, queue: str) -> int:
     """Listen to exactly one queue: RQ's dequeue survives a kill only then (reliability.md, finding 2)."""
     load_performers()
+    # A client of RQ's own: it lengthens the time-outs of the one that it is given to its longest wait, and a sender's must stay short.
+    own = Redis.from_url(house.config.redis_url, socket_connect_timeout=2, health_check_interval=15)
     # No fork: the journal's lock, the connections and the compiled mails belong to the process that sends.
-    worker = SimpleWorker([queue], connection=house.redis, serializer=JSONSerializer)
+    worker = SimpleWorker([queue], connection=own, serializer=JSONSerializer, worker_ttl=WORKER_TTL_S)
+    worker.max_connection_wait_time = REDIS_AGAIN_S
     worker.work(logging_level="WARNING")
     return 0
 

@@ -10,10 +10,12 @@ from functools import cache
 
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from app import create_app
 from app.config import from_environment
 from app.db import EVERY_TENANT, db, scoped_to, table_of, utcnow, writing
+from app.delivery.again import may_repeat
 from app.jobs import Job
 from app.processes.models import ShuntedJob
 
@@ -25,7 +27,7 @@ PERFORMERS: dict[str, Callable[..., None]] = {}
 @cache
 def application() -> Flask:
     """Return the house, built once in each worker process."""
-    return create_app(from_environment())
+    return create_app(from_environment(), pages=False)
 
 
 def performs(job: Job) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -49,8 +51,12 @@ def perform(name: str, ids: dict[str, int]) -> None:
             app.extensions["lettermill"].jobs.heard(name, ids)
             PERFORMERS[name](**ids)
         except Exception as error:
-            log.exception("job shunted", extra={"job": name, **ids})
-            shunt(name, ids, error)
+            if isinstance(error, DBAPIError) and may_repeat(error):
+                # Nothing that a person should look at: each job is harmless twice, and the sweep rings again when the database is back.
+                log.warning("the database is away; the sweep rings again", extra={"job": name, "cause": str(error.orig)[:200], **ids})
+            else:
+                log.exception("job shunted", extra={"job": name, **ids})
+                shunt(name, ids, error)
         finally:
             db.session.remove()
     log.info("job done", extra={"job": name, "ms": round((time.monotonic() - began) * 1000), **ids})

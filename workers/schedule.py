@@ -25,7 +25,9 @@ from workers.sweep import TASKS, Task
 
 log = logging.getLogger(__name__)
 
-LEASE, LEASE_S = "schedule", 15
+# Short: a schedule that was killed is missed for so long, and by whoever waits for a dead sender's mails to be settled. Two at work at
+# once, after a long pause of one of them, do no harm: each of their tasks is harmless at any moment.
+LEASE, LEASE_S = "schedule", 3
 TICK_S = 0.25
 MINUTE_S, HOUR_S = 60.0, 3600.0
 

@@ -9,8 +9,9 @@ from app.words import words
 
 SHORTEST, LONGEST = 12, 256
 _HASHER = PasswordHasher()
-# Verified when nobody has the name that was typed, so that the answer takes as long either way.
-_NOBODY = _HASHER.hash("nobody has this password")
+# Verified when nobody has the name that was typed, so that the answer takes as long either way. It is the hash of nothing that anybody
+# could type, written down instead of computed: every process of the house begins with this module.
+_NOBODY = f"$argon2id$v=19$m={_HASHER.memory_cost},t={_HASHER.time_cost},p={_HASHER.parallelism}${'A' * 22}${'A' * 43}"
 _COMMON = frozenset({"password", "passwort", "123456789012", "qwertyuiop", "letmein", "administrator", "lettermill", "welcome", "iloveyou"})
 
 

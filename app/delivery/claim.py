@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.delivery.clock import db_now
+from app.delivery.crash import crash_point
 from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, State, new_claim
 from app.delivery.opening import is_open_now
 
@@ -44,7 +45,9 @@ def claim_next(connection: Connection, sending_id: int, slot_id: int, held: Coll
     """Claim what is due again, else the next batch whose pacing group is not held back; None where there is nothing to do now."""
     if connection.scalar(sa.select(SENDINGS.c.state).where(SENDINGS.c.id == sending_id)) != "sending":
         return None
-    return claim_retries(connection, sending_id, slot_id) or claim_batch(connection, sending_id, slot_id, held)
+    claim = claim_retries(connection, sending_id, slot_id) or claim_batch(connection, sending_id, slot_id, held)
+    crash_point("in_t1")
+    return claim
 
 
 def claim_batch(connection: Connection, sending_id: int, slot_id: int, held: Collection[str] = ()) -> Claim | None:
@@ -93,6 +96,7 @@ def renew(connection: Connection, claim: Claim) -> bool:
 
 def release(connection: Connection, claim: Claim) -> None:
     """Give the claim back: a batch with nobody left to try is done, any other waits for the next sender."""
+    crash_point("in_release")
     if claim.is_retry:
         _release_retries(connection, claim)
         return

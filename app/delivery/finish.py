@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from app.campaigns.models import Campaign
 from app.db import utcnow
+from app.delivery.crash import crash_point
 from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, counts_of
 from app.delivery.streams import lasts
 from app.plugins.views import ResultView
@@ -35,6 +36,7 @@ def finish_if_settled(connection: Connection, sending_id: int, tell: Tell = tell
     now = utcnow()
     connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == sending_id)
                        .values(state="finished", finished_at=now, epoch=SENDINGS.c.epoch + 1))
+    crash_point("in_finish")
     if sending.kind == "campaign" and sending.campaign_id is not None:
         _finish_campaign(connection, sending, tell)
     return True

@@ -52,9 +52,11 @@ def freeze_chunk(engine: Engine, sending_id: int, tell: Tell = tell_nobody) -> b
             raise NotPrepared(f"sending {sending_id} is frozen before it is prepared")
         people = () if _is_walked(sending) else _people(connection, sending)
     try:
-        return write_again(engine, lambda connection: _write_chunk(connection, sending, people, tell))
+        is_over = write_again(engine, lambda connection: _write_chunk(connection, sending, people, tell))
     except Moved:
         return False
+    crash_point("after_freeze")
+    return is_over
 
 
 def _is_walked(sending: Any) -> bool:

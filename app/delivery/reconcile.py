@@ -16,6 +16,7 @@ from app.db import reading, utcnow
 from app.delivery.again import write_again
 from app.delivery.claim import let_batch_go
 from app.delivery.clock import db_now
+from app.delivery.crash import crash_point
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
 from app.delivery.ledger import BATCHES, DOUBTED, RECIPIENTS, SENDINGS, State, move_counts
 from app.delivery.models import TrackingEvent
@@ -65,6 +66,7 @@ def _expire_batches(connection: Connection, sending: Any, policy: Policy) -> int
             .order_by(row.claim)).all()
         moved += _doubt(connection, sending.id, rows, policy, is_retry=False)
         let_batch_go(connection, sending.id, batch)
+        crash_point("in_expiry")
     return moved
 
 
@@ -99,6 +101,7 @@ def _retry_doubts(connection: Connection, sending_id: int) -> bool:
     connection.execute(sa.update(RECIPIENTS).where(row.sending_id == sending_id, row.position.in_(positions), row.state == State.IN_DOUBT)
                        .values(state=State.PENDING, next_at=db_now(connection), settled_at=None, slot_id=None))
     move_counts(connection, sending_id, [one for one in positions if one not in evident], to="waiting", off="in_doubt")
+    crash_point("in_reconcile")
     return len(positions) == AT_ONCE
 
 

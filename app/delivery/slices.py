@@ -213,6 +213,7 @@ class Slices:
             holding.renewed_at = time.monotonic()
         asked = [row for row in rows if row.position not in verdicts]
         intent = intend(connection, claim, now.sending, asked, token) if asked else Intent(token, frozenset(), True)
+        crash_point("in_t2")
         if not intent.inflight and not holding.outstanding and (holding.is_used_up or not intent.is_open):
             self._let_go(connection, holding, now.enabled)
         return intent
@@ -229,6 +230,7 @@ class Slices:
 
     def _settle(self, connection: Connection, of: Slice, results: Sequence[Result], started: int) -> None:
         settle(connection, of.id, results)
+        crash_point("in_t3")
         add_volume(connection, of.now.server.id, started)
         if of.holding.is_used_up and of.holding.outstanding == 1:
             self._let_go(connection, of.holding, of.now.enabled)

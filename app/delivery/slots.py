@@ -17,6 +17,7 @@ from app.db import reading, utcnow
 from app.delivery.again import write_again
 from app.delivery.claim import let_batch_go
 from app.delivery.clock import db_now
+from app.delivery.crash import crash_point
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
 from app.delivery.journal import Entry, JournalDirectory, SlotBusy, SlotJournal
 from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, State
@@ -87,7 +88,9 @@ def release_slot(engine: Engine, held: HeldSlot) -> None:
 
 
 def _let_go(engine: Engine, slot_id: int, journal: SlotJournal) -> None:
+    crash_point("before_truncate")
     journal.truncate()
+    crash_point("after_truncate")
     free = sa.update(SLOTS).where(SLOTS.c.id == slot_id).values(process="", seen_at=utcnow())
     write_again(engine, lambda connection: connection.execute(free))
 
@@ -110,8 +113,11 @@ def recover(engine: Engine, slot_id: int, entries: Entries, policy_of: PolicyOf,
 
     The caller holds the slot's lock.
     """
-    return write_again(engine, lambda connection: sum(
+    moved = write_again(engine, lambda connection: sum(
         _recover_sending(connection, sending, slot_id, entries, policy_of(sending), tell) for sending in _touched(connection, entries)))
+    if moved:
+        crash_point("after_recovery")
+    return moved
 
 
 def _touched(connection: Connection, entries: Entries) -> list[Any]:
@@ -127,6 +133,8 @@ def _recover_sending(connection: Connection, sending: Any, slot_id: int, entries
         results = [policy.after_crash(row.position, _entry(entries, sending.id, row), row.attempts, row.reason) for row in rows]
         moved += settle(connection, SliceId(sending.id, token, None, is_retry), results)
     gave_back = _give_back(connection, sending.id, slot_id)
+    if moved or gave_back:
+        crash_point("in_recovery")
     if moved or gave_back:
         finish_if_settled(connection, sending.id, tell)
     return moved

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.delivery.compile import CompiledSending, Rendered
+from app.delivery.crash import crash_point
 from app.delivery.ledger import State
 from app.delivery.outcome import Result
 from app.delivery.road import Stop
@@ -63,6 +64,7 @@ class Stream:
         deadline = of.began + BEGIN_WITHIN_S
         for row, mail in _mails(of):
             if isinstance(mail, Rendered) and may_stand_in_envelope(row.email):
+                crash_point("after_render")
                 yield WireMessage(row.position, mail.mfrom, mail.rcpt_to, mail.data, deadline, mail.envid)
             else:
                 slice_.results.append(_stopped(of, row, mail))

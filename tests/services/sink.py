@@ -1,10 +1,10 @@
-"""A mail server that tells the truth: what it took responsibility for, in order, and the faults that a test asks of it."""
+"""A mail server that tells the truth: what it took responsibility for, in order, and the faults that a test asks of it.
+
+A face of ``fault_sink.py`` for tests of campaigns.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import re
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-_ADDRESS = re.compile(rb"<([^>]*)>")
+from tests.services.fault_sink import CUT, Fault, Server, Talk, Thread, undotted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +37,29 @@ class Faults:
     lose_reply: dict[str, int] = field(default_factory=dict)
     # Seconds before the reply to the dot.
     dot_delay_s: float = 0.0
-    greeting: bytes = b"220 sink.test ESMTP"
+    greeting: bytes = b""
     pipelining: bool = True
 
 
-class Sink:
+class Sink(Server):
     """An SMTP server in a thread of its own, on a port of its own."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.taken: list[Taken] = []
         # Each RCPT TO, whatever was answered, and when.
         self.asked: list[tuple[str, float]] = []
         self.faults = Faults()
-        self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = Thread(self)
 
     def start(self) -> Sink:
         """Listen; return when it does."""
         self._thread.start()
-        self._ready.wait(10)
         return self
 
     def stop(self) -> None:
         """Close everything."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.stop()
 
     def copies(self) -> Counter[str]:
         """Return how many copies each address got."""
@@ -76,97 +72,39 @@ class Sink:
             time.sleep(0.02)
         assert len(self.taken) >= number, f"{len(self.taken)} of {number} mails came"
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20))
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        self._loop.run_forever()
-        server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
-        self._loop.close()
+    # -------------------------------------------------------------------------------------- what the server asks and tells
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await _Dialogue(self, reader, writer).run()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            return
-        finally:
-            writer.close()
+    def fault(self, verb: str, text: str) -> Fault | None:
+        """Return what stands in ``faults`` for this moment."""
+        if verb == "BANNER":
+            return Fault(self.faults.greeting.decode()) if self.faults.greeting else None
+        if verb == "EHLO" and not self.faults.pipelining:
+            return Fault("250 sink.test")
+        if verb == "RCPT":
+            return self._at_rcpt(text.partition("<")[2].partition(">")[0])
+        if verb == "DOT":
+            return _next(self.faults.at_dot, text)
+        return self._after_taking(text) if verb == "TAKEN" else None
+
+    def _at_rcpt(self, address: str) -> Fault | None:
+        self.asked.append((address, time.monotonic()))
+        by_domain = self.faults.at_domain.get(address.rpartition("@")[2])
+        return _next(self.faults.at_rcpt, address) or (Fault(by_domain.decode()) if by_domain else None)
+
+    def _after_taking(self, rcpt: str) -> Fault | None:
+        if self.faults.lose_reply.get(rcpt, 0) > 0:
+            self.faults.lose_reply[rcpt] -= 1
+            return Fault(CUT)
+        return Fault(wait_s=self.faults.dot_delay_s) if self.faults.dot_delay_s else None
+
+    def took(self, mfrom: str, rcpt: str, data: bytes, _of: Talk) -> None:
+        """Keep the mail."""
+        self.taken.append(Taken(mfrom, rcpt, undotted(data), time.monotonic()))
 
 
-class _Dialogue:
-    def __init__(self, sink: Sink, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.sink, self.faults, self.reader, self.writer = sink, sink.faults, reader, writer
-        self.mfrom, self.rcpt = "", ""
-
-    async def run(self) -> None:
-        self.say(self.faults.greeting)
-        if not self.faults.greeting.startswith(b"220"):
-            return
-        while line := await self.reader.readline():
-            if await self.answer(line.strip()):
-                return
-
-    def say(self, line: bytes) -> None:
-        self.writer.write(line + b"\r\n")
-
-    async def answer(self, line: bytes) -> bool:
-        """Answer one command; return whether the connection ends."""
-        verb = line[:4].upper()
-        if verb == b"EHLO":
-            self.say(b"250-sink.test\r\n250-PIPELINING\r\n250 8BITMIME" if self.faults.pipelining else b"250 sink.test")
-        elif verb == b"MAIL":
-            self.mfrom, self.rcpt = self._address(line), ""
-            self.say(b"250 2.1.0 Ok")
-        elif verb == b"RCPT":
-            return self._rcpt(self._address(line))
-        elif verb == b"DATA":
-            return await self._data()
-        elif verb == b"QUIT":
-            self.say(b"221 Bye")
-            return True
-        else:
-            self.say(b"250 Ok")
-        return False
-
-    @staticmethod
-    def _address(line: bytes) -> str:
-        found = _ADDRESS.search(line)
-        return found[1].decode() if found else ""
-
-    def _rcpt(self, address: str) -> bool:
-        self.sink.asked.append((address, time.monotonic()))
-        refusal = self._next(self.faults.at_rcpt, address) or self.faults.at_domain.get(address.rpartition("@")[2])
-        self.rcpt = "" if refusal else address
-        self.say(refusal or b"250 2.1.5 Ok")
-        return bool(refusal and refusal.startswith(b"421"))
-
-    @staticmethod
-    def _next(replies: dict[str, list[bytes]], address: str) -> bytes | None:
-        left = replies.get(address)
-        return left.pop(0) if left else None
-
-    async def _data(self) -> bool:
-        if not self.rcpt:
-            self.say(b"554 5.5.1 No valid recipients")
-            return False
-        self.say(b"354 Go ahead")
-        data = await self.reader.readuntil(b"\r\n.\r\n")
-        if refusal := self._next(self.faults.at_dot, self.rcpt):
-            self.say(refusal)
-            return False
-        self.sink.taken.append(Taken(self.mfrom, self.rcpt, data[:-3], time.monotonic()))
-        if self.faults.lose_reply.get(self.rcpt, 0) > 0:
-            self.faults.lose_reply[self.rcpt] -= 1
-            self.writer.transport.abort()
-            return True
-        if self.faults.dot_delay_s:
-            await asyncio.sleep(self.faults.dot_delay_s)
-        self.say(b"250 2.0.0 Ok: queued")
-        return False
+def _next(replies: dict[str, list[bytes]], address: str) -> Fault | None:
+    left = replies.get(address)
+    return Fault(left.pop(0).decode()) if left else None
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ class Carrier(ABC):
             self._drop(task, TOO_LATE)
             return
         task.body_begun = True
+        crash_point("before_body")
         text = stuffed(task.message.data)
         if len(text) <= AT_ONCE and not self._channel.is_closing:
             self._write_dot(task, text)
@@ -99,6 +100,7 @@ class Carrier(ABC):
                 self._run.give_back(following, problem, again=True)
             self._drop(task, problem)
             return
+        crash_point("in_dot")
         self._writing = None
         task.dotted = True
         self._expected.append((Phase.DOT, task))
@@ -136,6 +138,7 @@ class Carrier(ABC):
         self._cut(TOO_LATE)
 
     def _note(self, outcome: Outcome) -> None:
+        crash_point("in_reply")
         try:
             self._run.journal.reply(outcome.position, outcome)
         except JournalFull as error:

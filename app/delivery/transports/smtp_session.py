@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from app.delivery.crash import crash_point
 from app.delivery.transports.outcome import Outcome, of_reply
 from app.delivery.transports.smtp_carrier import TOO_LATE, Carrier, OnEnd
 from app.delivery.transports.smtp_envelope import Features, commands
@@ -45,6 +46,7 @@ class SmtpSession(Carrier):
         else:
             self._expected.append((Step.RESET, task))
             self._channel.write(b"RSET\r\n")
+        crash_point("after_envelope")
         self._arm()
 
     def join(self, run: Run) -> None:
