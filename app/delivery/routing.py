@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import gcd
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,8 @@ from app.delivery.models import DeliveryServer, ServerChoice, ServerHealth
 SERVERS, HEALTH, CHOICES, USERS = table_of(DeliveryServer), table_of(ServerHealth), table_of(ServerChoice), table_of(User)
 
 OWNERS = ("campaign", "user", "group")
+# Slices of a round that is walked to find the place to enter at; weights such as 999 and 1000 make longer ones.
+LONGEST_ROUND = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +49,42 @@ class Candidate:
 
 @dataclass(slots=True)
 class Shares:
-    """How many mails each server was given by this sender, so that weights hold over slices of different sizes."""
+    """How much each server was given by this sender, so that weights hold over slices of different sizes.
 
-    _given: dict[int, int] = field(default_factory=dict)
-    _last: int = 1
+    Who is furthest behind its weight is next. That makes a round that repeats itself; each sender enters it at a place drawn by lot, so
+    that many short jobs, which never go round, share as one long one does. What is given is counted in slices as large as the first one.
+    """
+
+    _given: dict[int, float] = field(default_factory=dict)
+    _unit: int = 0
+    _last: float = 1.0
 
     def add(self, server_id: int, mails: int) -> None:
         """Count what a server was given."""
         if mails:
-            self._given[server_id], self._last = self._given.get(server_id, 0) + mails, mails
+            self._unit = self._unit or mails
+            self._last = mails / self._unit
+            self._given[server_id] = self._given.get(server_id, 0) + self._last
 
     def pick(self, found: Sequence[Candidate]) -> Candidate:
-        """Return the server that is furthest behind its weight. The first one is drawn by weight, so that many short jobs are fair, too."""
-        if not any(candidate.server.id in self._given for candidate in found):
-            return random.choices(found, [candidate.weight or 1 for candidate in found])[0]  # noqa: S311 - it keeps no secret
+        """Return the server whose turn it is. Where others are there than last time, the round begins anew: nobody makes up for what it missed."""
+        if len(found) == 1:
+            return found[0]
+        if {candidate.server.id for candidate in found} != set(self._given):
+            self._enter(found)
+        return self._next(found)
+
+    def _enter(self, found: Sequence[Candidate]) -> None:
+        self._given, self._unit, self._last = {candidate.server.id: 0.0 for candidate in found}, 0, 1.0
+        weights = [candidate.weight or 1 for candidate in found]
+        for _ in range(random.randrange(min(LONGEST_ROUND, sum(weights) // gcd(*weights)))):  # noqa: S311 - it keeps no secret
+            self._given[self._next(found).server.id] += 1
+
+    def _next(self, found: Sequence[Candidate]) -> Candidate:
         return min(found, key=lambda candidate: (self._behind(candidate), random.random()))  # noqa: S311 - of equals, any
 
     def _behind(self, candidate: Candidate) -> float:
-        return (self._given.get(candidate.server.id, 0) + self._last / 2) / (candidate.weight or 1)
+        return (self._given[candidate.server.id] + self._last / 2) / (candidate.weight or 1)
 
 
 def route(connection: Connection, user_id: int | None, chosen: int | None = None, campaign_id: int | None = None) -> Any:

@@ -17,6 +17,7 @@ from app.accounts.models import SenderDomain
 from app.campaigns.models import Campaign
 from app.db import utcnow
 from app.delivery import choices, lifecycle, sender_domains
+from app.delivery.slices import Slices
 from app.house import House
 from tests.factories import sending as factory
 from tests.factories.customers import Customer, looking, words
@@ -192,18 +193,31 @@ def test_the_name_below_a_proven_domain_is_signed_by_it(post: Post) -> None:
     assert _signed_by(post.data()) == f"shop.example/{own.dkim_selector}"
 
 
-def test_a_key_that_is_seen_while_a_campaign_is_under_way_signs_its_next_slice(post: Post) -> None:
-    own = post.prove("shop.example")
+def test_whatever_changes_of_a_domain_or_its_key_lets_the_mail_be_compiled_anew(post: Post) -> None:
     with looking(post.desk.app) as session:
         now = lifecycle.start_campaign_sending(post.house, session, session.get_one(Campaign, post.campaign))
         session.commit()
         assert now is not None
     factory.freeze_whole(post.house, now.id)
-    with looking(post.desk.app) as session:
-        session.get_one(SenderDomain, own.id).dkim_seen_at = utcnow()
-        session.commit()
-    factory.send_whole(post.house, now.id)
-    assert _signed_by(post.sink.taken[0].data) == f"shop.example/{own.dkim_selector}"
+    slices, keys = Slices(post.house, now.id, 1), []
+
+    def look(**values: Any) -> None:
+        with looking(post.desk.app) as session:
+            if values:
+                session.execute(sa.update(SenderDomain).values(**values))
+                session.commit()
+        keys.append(slices.circumstances().key)  # type: ignore[union-attr]
+
+    look()
+    post.prove("shop.example", state="pending")
+    look()
+    look(state="enabled")
+    look(dkim_seen_at=utcnow())
+    look(dkim_selector="another")
+    look(dkim_key_sealed=post.house.secrets.seal("another"))
+    look(state="disabled")
+    assert keys[0] == keys[1] == keys[6]
+    assert len(set(keys[1:6])) == 5
 
 
 # ----------------------------------------------------------------------------------------------------------- alignment

@@ -155,12 +155,24 @@ def test_weights_hold_within_a_few_per_cent_over_slices_of_any_size(weights: lis
         assert abs(given_to[key] / sum(slices) - weight / sum(weights)) < 0.02
 
 
-def test_weights_hold_over_many_jobs_that_carry_a_slice_or_two_each() -> None:
-    found, given_to = [_well(1, 3), _well(2, 1)], Counter[int]()
-    for job in range(4000):
+@pytest.mark.parametrize(("weights", "slices"), [((3, 1), 1), ((3, 1), 2), ((5, 3, 2), 1), ((5, 3, 2), 3)])
+def test_weights_hold_over_many_jobs_that_carry_a_slice_or_two_each(weights: tuple[int, ...], slices: int) -> None:
+    found, given_to = [_well(key, weight) for key, weight in enumerate(weights)], Counter[int]()
+    for _ in range(6000):
         shares = Shares()
-        for _ in range(1 + job % 2):
+        for _slice in range(slices):
             server = pick(found, shares)
             shares.add(server.id, 50)
             given_to[server.id] += 50
-    assert abs(given_to[1] / given_to.total() - 0.75) < 0.04
+    # Five times the spread that chance alone would make.
+    for key, weight in enumerate(weights):
+        assert abs(given_to[key] / given_to.total() - weight / sum(weights)) < 0.033
+
+
+def test_a_server_that_comes_back_makes_up_for_nothing() -> None:
+    both_of_them, one, shares, given_to = [_well(1, 1), _well(2, 1)], [_well(1, 1)], Shares(), Counter[int]()
+    for found in [one] * 50 + [both_of_them] * 20:
+        server = pick(found, shares)
+        shares.add(server.id, 100)
+        given_to[server.id] += 1
+    assert abs(given_to[2] - 10) <= 1
