@@ -236,7 +236,7 @@ def test_send_now_is_for_everybody_whatever_hour_was_chosen_before(desk: Desk) -
 
 
 ACTS = ("pause", "resume", "everybody", "cancel", "unschedule", "send")
-# state -> (what brings it about, the acts that are taken, each with the state that follows)
+# state -> the acts that are taken, each with the state that follows
 STATES: dict[str, dict[str, str]] = {
     "a canary is out": {"pause": "paused", "everybody": "sending", "cancel": "cancelled"},
     "a canary is paused": {"resume": "sending", "everybody": "sending", "cancel": "cancelled"},
@@ -270,18 +270,25 @@ def _bring_about(desk: Desk, state: str) -> None:  # noqa: F811
     return None
 
 
-@pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("state", STATES)
-def test_each_act_is_done_where_it_fits_and_refused_elsewhere(desk: Desk, state: str, act: str) -> None:  # noqa: F811
+def test_acts_that_do_not_fit_a_state_are_refused_and_change_nothing(desk: Desk, state: str) -> None:  # noqa: F811
     _bring_about(desk, state)
     before = (desk.campaign.state, desk.campaign.held_why)
+    for act in (one for one in ACTS if one not in STATES[state]):
+        if act == "send":
+            send(desk)
+        else:
+            desk.act(act, 409)
+        assert (desk.campaign.state, desk.campaign.held_why) == before
+
+
+@pytest.mark.parametrize(("state", "act"), [(state, act) for state, acts in STATES.items() for act in acts])
+def test_acts_that_fit_a_state_are_done(desk: Desk, state: str, act: str) -> None:  # noqa: F811
+    _bring_about(desk, state)
     if act == "send":
         send(desk)
     else:
-        desk.act(act, 200 if act in STATES[state] else 409)
-    if act not in STATES[state]:
-        assert (desk.campaign.state, desk.campaign.held_why) == before
-        return
+        desk.act(act)
     assert (desk.campaign.state, desk.campaign.held_why) == (STATES[state][act], "")
     if act in ("everybody", "send") or (state.endswith("held") and act == "resume"):
         if act == "send":
