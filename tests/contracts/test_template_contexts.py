@@ -32,7 +32,7 @@ TEMPLATES = ROOT / "app/templates/weefive"
 WRITE = "LETTERMILL_WRITE_DOCS"
 # What others include, extend or import, or of which only a block is drawn.
 PARTS = ("layout/", "components/", "errors/notice.html", "email/frame.html", "audience/parts.html", "campaigns/state.html", "campaigns/parts.html",
-         "campaigns/form_head.html", "system/health.html", "auth/sessions.html", "reports/pacing.html")
+         "campaigns/form_head.html", "reports/doubts.html", "reports/pacing.html", "system/health.html", "auth/sessions.html")
 
 HEAD = """# What page templates are given
 
@@ -116,6 +116,9 @@ def _crawl(inhabited: Inhabited, seen: dict[str, Seen]) -> None:
     person = {"first_name": "Root", "last_name": "Root", "email": "new@house.test", "username": "super", "time_zone": "UTC", "language": "en",
               "password": PASSWORD}
     inhabited.knock("POST", "/admin/settings/admin-account/", cookie="super", data=person)
+    numbers = inhabited.town.a.numbers
+    inhabited.knock("POST", "/admin/system/in-doubt/", cookie="super", data={"one": "again:1.0"})
+    inhabited.knock("POST", f"/user/campaigns/{numbers['sent_campaign']}/in-doubt", cookie="a", data={"one": f"again:{numbers['sending']}.0"})
     saved = inhabited.knock("POST", "/admin/settings/product/", cookie="super", data={"name": "Pond"})
     inhabited.knock("GET", saved.headers.get("Location", "/"), cookie="super")
     inhabited.put_back()

@@ -42,6 +42,7 @@ def happenings() -> Iterator[Happening]:
     """Yield what may have happened. Numbers stand as {campaign} (the draft), {sent}, {import} (the one that is over), {user} and so on."""
     yield from _of_campaigns()
     yield from _of_waiting()
+    yield from _of_the_missed()
     yield from _of_people()
     yield from _of_the_house()
 
@@ -60,6 +61,13 @@ def _of_campaigns() -> Iterator[Happening]:
     for state, shown in (("freezing", "sending"), ("paused", "paused"), ("finished", "finished"), ("cancelled", "cancelled")):
         yield (f"a sending that is {state}", [f"UPDATE sendings SET state = '{state}', finished_at = '2026-01-01 10:00:00'",
                                               f"UPDATE campaigns SET state = '{shown}' WHERE id = {{sent}}"], [f"{sent}/report", f"{sent}/preview"])
+    for state, reason in (("0", ""), ("1", ""), ("3", "expired"), ("4", "suppressed"), ("4", "unsubscribed"), ("4", "plugin"), ("5", ""), ("3", "blocked")):
+        yield (f"recipients of state {state} {reason}", [f"UPDATE recipients SET state = {state}, reason = '{reason}', reply = ''"],
+               [f"{sent}/recipients", f"{sent}/report"])
+
+
+def _of_the_missed() -> Iterator[Happening]:
+    sent = "/user/campaigns/{sent}"
     doubted = "UPDATE recipients SET state = 5, reason = '{reason}', attempts = 2, next_at = {next}, reply = '{said}'"
     for reason, moment, said, run in (("in_doubt", "NULL", "", "sending"), ("in_doubt", "settled_at", "gone", "sending"),
                                       ("in_doubt_twice", "NULL", "", "sending"), ("in_doubt", "NULL", "", "cancelled")):
@@ -79,9 +87,6 @@ def _of_campaigns() -> Iterator[Happening]:
     for state in ("paused", "finished"):
         yield (f"a retry of a campaign that is {state}", ["UPDATE recipients SET state = 3, reason = 'blocked'", f"UPDATE sendings SET state = '{state}'"],
                [f"{sent}/missed/again?reason=blocked"])
-    for state, reason in (("0", ""), ("1", ""), ("3", "expired"), ("4", "suppressed"), ("4", "unsubscribed"), ("4", "plugin"), ("5", ""), ("3", "blocked")):
-        yield (f"recipients of state {state} {reason}", [f"UPDATE recipients SET state = {state}, reason = '{reason}', reply = ''"],
-               [f"{sent}/recipients", f"{sent}/report"])
 
 
 def _of_waiting() -> Iterator[Happening]:

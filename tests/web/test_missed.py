@@ -175,7 +175,6 @@ def test_the_page_says_who_before_it_is_done_and_each_gets_it_once(report: Repor
                                "Told to wait, tried again later": 1}
 
 
-@both
 def test_chosen_people_are_tried_again_and_nobody_else(report: Report) -> None:
     positions = [report.mailed.recipient(email).position for email in (BO, DEE, ANNA, LOU)]
     asked = report.page("missed/again?" + "&".join(f"position={position}" for position in positions))
@@ -229,7 +228,6 @@ def test_administrators_see_every_mail_in_doubt_with_its_evidence(report: Report
     assert "1 mail waits for a person" in words(root.get("/admin/system/").text)
 
 
-@both
 def test_a_mail_in_doubt_goes_once_more_only_after_it_was_confirmed(report: Report, root: FlaskClient) -> None:
     asked = root.post(DOUBTS, data={"one": f"again:{report.key(LOU)}"})
     assert "its reader gets it twice" in words(asked.text)
@@ -250,7 +248,6 @@ def test_a_mail_in_doubt_goes_once_more_only_after_it_was_confirmed(report: Repo
     assert (report.sink.copies()[LOU], report.audited()) == (2, ["mail_in_doubt.again"])
 
 
-@both
 @pytest.mark.parametrize(("decision", "state"), [("arrived", State.SENT), ("give_up", State.FAILED)])
 def test_chosen_mails_are_settled_and_the_numbers_move_with_them(report: Report, root: FlaskClient, decision: str, state: State) -> None:
     root.post(DOUBTS, data={"decision": decision, "mail": [report.key(LOU), report.key(ANNA), "nonsense", "1.x"]})
