@@ -158,8 +158,8 @@ def _recipients(session: Session, account: Account, run: Sending) -> None:
 
 def _stream(session: Session, account: Account) -> None:
     canary = account.canary
-    content = {"from_name": canary, "from_email": f"shop@{canary}.test", "subject": f"Order {canary}", "html": HTML_OF_ONE, "plain": "Thank you\n",
-               "tag": "order", "count": 1, "values": ["Value:Name"], "links": [], "headers": [], "track_opens": True, "track_links": True}
+    content = {"from_name": canary, "from_email": f"shop@{canary}.test", "subject": canary, "html": HTML_OF_ONE, "plain": "Thank you\n",
+               "tag": canary, "count": 1, "values": ["Value:Name"], "links": [], "headers": [], "track_opens": True, "track_links": True}
     stream = _add(session, Sending(user_id=account.user_id, kind="transactional", stream="2026-01-31", state="finished", total=1, opens=1, opened=1,
                                    started_at=utcnow(), finished_at=utcnow(), message_id_domain="house.test"))
     session.add(Batch(sending_id=stream.id, first=1, last=1, state="done", sent=1))
