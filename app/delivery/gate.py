@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
+from app.db import reading
 from app.delivery.brakes import Brakes
 from app.delivery.claim import Claim
+from app.delivery.ledger import BATCHES
 from app.delivery.outcome import Result
 from app.delivery.throttle import Grant, Load, Throttle
 from app.delivery.trips import Circumstances
@@ -37,7 +41,7 @@ class Gate:
     """The gate of one sender over one sending. Lives in the ledger's thread."""
 
     def __init__(self, house: House, sending_id: int) -> None:
-        self._house, self._brakes = house, Brakes(house.redis, house.engine, sending_id)
+        self._house, self._sending_id, self._brakes = house, sending_id, Brakes(house.redis, house.engine, sending_id)
         self._left: dict[str, Leave] = {}
 
     def held(self, server_id: int) -> list[str]:
@@ -45,10 +49,16 @@ class Gate:
         self._brakes.look(server_id)
         return self._brakes.held()
 
-    @property
     def wait_s(self) -> float | None:
-        """Seconds until a held group has its turn; None where none is held."""
-        return self._brakes.wait_s
+        """Return the seconds until a group has its turn of which this sending has batches; None where nothing waits for that."""
+        held = self._brakes.held()
+        if not held:
+            return None
+        batch = BATCHES.c
+        with reading(), self._house.engine.connect() as connection:
+            waiting = connection.scalars(sa.select(batch.pacing_group).where(
+                batch.sending_id == self._sending_id, batch.state == "waiting", batch.pacing_group.in_(held)).distinct()).all()
+        return self._brakes.wait_s(waiting)
 
     def leave(self, now: Circumstances, claim: Claim, rows: Sequence[Any], size: int) -> Leave:
         """Return who of the claim's next rows, ``size`` of them at most, may go; their tokens are taken."""

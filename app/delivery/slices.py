@@ -96,7 +96,7 @@ class Slices:
                 return Nothing()
             holding = self._hold(now)
             if holding is None:
-                return Nothing(self._gate.wait_s)
+                return Nothing(self._gate.wait_s())
             leave = self._gate.leave(now, holding.claim, self._rows(holding, size), size)
             if leave.is_held:
                 self._put_away(now, holding)

@@ -76,7 +76,8 @@ def test_a_second_sender_on_another_machine_knows_within_a_second(stage: Make, s
     time.sleep(1.0)
     other.look(server)
     assert "google" in {*other.held(), *Easing(campaign.house.redis, server).look()}
-    assert other.wait_s is not None
+    assert other.wait_s(["google", "yahoo"]) is not None
+    assert other.wait_s(["yahoo"]) is None
     other.end()
 
 
@@ -183,3 +184,14 @@ def test_without_redis_nobody_is_held(stage: Make, sink: Sink) -> None:
     object.__setattr__(campaign.house, "redis", type(campaign.house.redis).from_url("redis://127.0.0.1:1/0"))
     campaign.send(sending, 10)
     assert len(sink.taken) == 250
+
+
+def test_a_sender_that_has_nothing_for_a_slowed_provider_does_not_wait_for_it(stage: Make, sink: Sink) -> None:
+    campaign = stage(addresses(5, "one.example"))
+    sending = campaign.frozen()
+    sink.faults.at_domain["one.example"] = b"450 4.2.0 Greylisted"
+    slow(campaign, "google", 0.2)
+    began = time.monotonic()
+    assert campaign.send(sending, 8) is False
+    assert time.monotonic() - began < 4, "five mails are put off, and nothing else is to do"
+    assert campaign.counts(sending).waiting == 5
