@@ -43,21 +43,22 @@ class Gate:
     def __init__(self, house: House, sending_id: int) -> None:
         self._house, self._sending_id, self._brakes = house, sending_id, Brakes(house.redis, house.engine, sending_id)
         self._left: dict[str, Leave] = {}
+        self._passed_over: list[str] = []
 
     def held(self, server_id: int) -> list[str]:
         """Return the groups whose batches are not to be claimed now; looks at most once a second."""
         self._brakes.look(server_id)
-        return self._brakes.held()
+        self._passed_over = self._brakes.held()
+        return self._passed_over
 
     def wait_s(self) -> float | None:
-        """Return the seconds until a group has its turn of which this sending has batches; None where nothing waits for that."""
-        held = self._brakes.held()
-        if not held:
+        """Return the seconds until a group has its turn whose batches the last claim passed over; None where there are none."""
+        if not self._passed_over:
             return None
         batch = BATCHES.c
         with reading(), self._house.engine.connect() as connection:
             waiting = connection.scalars(sa.select(batch.pacing_group).where(
-                batch.sending_id == self._sending_id, batch.state == "waiting", batch.pacing_group.in_(held)).distinct()).all()
+                batch.sending_id == self._sending_id, batch.state == "waiting", batch.pacing_group.in_(self._passed_over)).distinct()).all()
         return self._brakes.wait_s(waiting)
 
     def leave(self, now: Circumstances, claim: Claim, rows: Sequence[Any], size: int) -> Leave:
