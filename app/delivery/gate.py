@@ -55,10 +55,11 @@ class Gate:
         """Return the seconds until a group has its turn whose batches the last claim passed over; None where there are none."""
         if not self._passed_over:
             return None
+        # A claimed one too: this sender's own is let go only with its last outcome.
         batch = BATCHES.c
         with reading(), self._house.engine.connect() as connection:
             waiting = connection.scalars(sa.select(batch.pacing_group).where(
-                batch.sending_id == self._sending_id, batch.state == "waiting", batch.pacing_group.in_(self._passed_over)).distinct()).all()
+                batch.sending_id == self._sending_id, batch.state != "done", batch.pacing_group.in_(self._passed_over)).distinct()).all()
         return self._brakes.wait_s(waiting)
 
     def leave(self, now: Circumstances, claim: Claim, rows: Sequence[Any], size: int) -> Leave:
