@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ from app.mail.reply import Fate, Phase, Reply, classify
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
+SOONEST_S = 0.05
 # So long nobody asks a Redis that did not answer.
 REST_S = 5.0
 # A slice in which so many providers, and all of them, say "less" was not turned away by any of them: that is the server itself.
@@ -90,10 +91,10 @@ class Brakes:
         now = time.monotonic()
         return [group for group, free in self._free_at.items() if free > now]
 
-    @property
-    def wait_s(self) -> float | None:
-        """Seconds until a held group has its turn; None where no group is eased."""
-        return max(0.05, min(self._free_at.values()) - time.monotonic()) if self._free_at else None
+    def wait_s(self, groups: Collection[str]) -> float | None:
+        """Return the seconds until the first of these groups has its turn; None where none of them waits for one."""
+        waits = [self._free_at[group] - time.monotonic() for group in groups if group in self._free_at]
+        return max(SOONEST_S, min(waits)) if waits else None
 
     def let_through(self, claim: Claim, rows: Sequence[Any]) -> Through:
         """Return who of the rows may go now. In a mixed claim, who waits is put back with a later turn, and no try is counted."""
@@ -101,7 +102,7 @@ class Brakes:
             return Through(rows)
         taken = self._take(EVERYBODY, len(rows))
         if not taken:
-            return Through((), is_cut=True, wait_s=self.wait_s)
+            return Through((), is_cut=True, wait_s=self.wait_s([EVERYBODY]))
         if claim.pacing_group:
             own = self._take(claim.pacing_group, taken)
             return Through(rows[:own], is_cut=own < len(rows), is_held=not own)

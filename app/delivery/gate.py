@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
+from app.db import reading
 from app.delivery import precedence
 from app.delivery.brakes import Brakes
 from app.delivery.claim import Claim
+from app.delivery.ledger import BATCHES
 from app.delivery.outcome import Result
 from app.delivery.throttle import Grant, Load, Throttle
 from app.delivery.trips import Circumstances
@@ -38,18 +42,26 @@ class Gate:
     """The gate of one sender over one sending. Lives in the ledger's thread."""
 
     def __init__(self, house: House, sending_id: int) -> None:
-        self._house, self._brakes = house, Brakes(house.redis, house.engine, sending_id)
+        self._house, self._sending_id, self._brakes = house, sending_id, Brakes(house.redis, house.engine, sending_id)
         self._left: dict[str, Leave] = {}
+        self._passed_over: list[str] = []
 
     def held(self, server_id: int) -> list[str]:
         """Return the groups whose batches are not to be claimed now; looks at most once a second."""
         self._brakes.look(server_id)
-        return self._brakes.held()
+        self._passed_over = self._brakes.held()
+        return self._passed_over
 
-    @property
     def wait_s(self) -> float | None:
-        """Seconds until a held group has its turn; None where none is held."""
-        return self._brakes.wait_s
+        """Return the seconds until a group has its turn whose batches the last claim passed over; None where there are none."""
+        if not self._passed_over:
+            return None
+        # A claimed one too: this sender's own is let go only with its last outcome.
+        batch = BATCHES.c
+        with reading(), self._house.engine.connect() as connection:
+            waiting = connection.scalars(sa.select(batch.pacing_group).where(
+                batch.sending_id == self._sending_id, batch.state != "done", batch.pacing_group.in_(self._passed_over)).distinct()).all()
+        return self._brakes.wait_s(waiting)
 
     def leave(self, now: Circumstances, claim: Claim, rows: Sequence[Any], size: int) -> Leave:
         """Return who of the claim's next rows, ``size`` of them at most, may go; their tokens are taken."""

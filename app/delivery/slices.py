@@ -113,7 +113,7 @@ class Slices:
                 return now
             holding = self._hold(now)
             if holding is None:
-                return Nothing(self._gate.wait_s)
+                return Nothing(self._gate.wait_s())
             most = 1 if is_probe(now.server) else size
             leave = self._gate.leave(now, holding.claim, dressed(now.sending, self._rows(now, holding, most)), most)
             if leave.is_held:

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from app.db import utcnow
 from app.delivery import easing
 from app.delivery.brakes import Brakes
+from app.delivery.claim import Claim
 from app.delivery.easing import EVERYBODY, Easing
 from app.delivery.ledger import State
 from app.delivery.models import DeliveryServer, MailProvider, Recipient, Sending
+from app.delivery.outcome import Result
 from tests.factories.sending import addresses
 from tests.services.sink import Sink
 from tests.unit.delivery.conftest import Stage
@@ -76,22 +78,24 @@ def test_a_second_sender_on_another_machine_knows_within_a_second(stage: Make, s
     time.sleep(1.0)
     other.look(server)
     assert "google" in {*other.held(), *Easing(campaign.house.redis, server).look()}
-    assert other.wait_s is not None
+    assert other.wait_s(["google", "yahoo"]) is not None
+    assert other.wait_s(["yahoo"]) is None
     other.end()
 
 
-def test_what_heard_it_is_not_tried_again_before_its_turn(stage: Make, sink: Sink) -> None:
-    campaign = stage(addresses(300, "gmail.com"))
+def test_what_heard_it_is_tried_by_the_schedule_or_in_its_turn_whichever_is_later(stage: Make) -> None:
+    campaign = stage(addresses(200, "gmail.com"))
     sending = campaign.frozen()
-    sink.faults.at_domain["gmail.com"] = LESS
-    campaign.send(sending, 0.2)
-    kept = state_of(campaign, "google")
-    assert kept is not None
-    waits = sorted((row.next_at - utcnow()).total_seconds() for row in rows(campaign, sending, "gmail.com") if row.next_at)
-    assert len(waits) >= 10
-    assert waits[0] > 50, "the retry schedule says a minute"
-    # At the group's pace they would take so long; the schedule alone would bring them back all at once.
-    assert waits[-1] >= len(waits) / kept["rate"] - 5
+    server = campaign.session.scalars(sa.select(DeliveryServer.id)).one()
+    slow(campaign, "google", 2.0)
+    brakes = Brakes(campaign.house.redis, campaign.house.engine, sending.id)
+    brakes.look(server)
+    heard = [Result(row.position, State.PENDING, "deferred", 421, "4.7.0", "less", 60) for row in rows(campaign, sending, "gmail.com")]
+    results = brakes.hear(Claim("token", sending.id, 1, 1, 1, 200, "google"), server, rows(campaign, sending, "gmail.com"), heard)
+    brakes.end()
+    waits = sorted(result.again_s or 0 for result in results)
+    assert waits[:55] == [60] * 55, "the retry schedule says a minute"
+    assert waits[-1] == pytest.approx(200, abs=3), "one a second; the schedule alone would bring them back all at once"
 
 
 def mixed(stage: Make, each: int = 20) -> Stage:
@@ -183,3 +187,14 @@ def test_without_redis_nobody_is_held(stage: Make, sink: Sink) -> None:
     object.__setattr__(campaign.house, "redis", type(campaign.house.redis).from_url("redis://127.0.0.1:1/0"))
     campaign.send(sending, 10)
     assert len(sink.taken) == 250
+
+
+def test_a_sender_that_has_nothing_for_a_slowed_provider_does_not_wait_for_it(stage: Make, sink: Sink) -> None:
+    campaign = stage(addresses(5, "one.example"))
+    sending = campaign.frozen()
+    sink.faults.at_domain["one.example"] = b"450 4.2.0 Greylisted"
+    slow(campaign, "google", 0.2)
+    began = time.monotonic()
+    assert campaign.send(sending, 8) is False
+    assert time.monotonic() - began < 4, "five mails are put off, and nothing else is to do"
+    assert campaign.counts(sending).waiting == 5

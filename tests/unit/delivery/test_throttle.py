@@ -108,6 +108,18 @@ def test_no_hour_of_the_clock_gets_more_than_the_limit_whatever_is_given_back(re
     assert max(went.values()) <= limit
 
 
+@pytest.mark.parametrize(("limit", "window", "every"), [
+    ("per_second", 1.0, 0.02), ("per_minute", 60.0, 0.5)])
+@pytest.mark.parametrize("allowed", [1, 7, 100, 950])
+def test_who_rested_and_then_asks_all_the_time_gets_no_more(redis: Redis, limit: str, window: float, every: float, allowed: int) -> None:
+    clock = Clock()
+    one = throttle(redis, clock=clock, **{limit: allowed})
+    ask(one, clock, [(0, 1), (600, 0)])
+    gave = ask(one, clock, [(every, 200)] * 250)
+    assert given_in(gave, window) <= allowed
+    assert sum(mails for _, mails in gave) >= allowed
+
+
 def test_a_second_s_limit_is_nearly_reached_and_even(redis: Redis) -> None:
     clock = Clock()
     gave = ask(throttle(redis, clock=clock, per_second=100), clock, [(0.01, 200)] * 1000)
