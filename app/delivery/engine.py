@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from app.delivery.doors import ChannelMissing, Doors
 from app.delivery.finish import Tell
+from app.delivery.flow import Flow
 from app.delivery.health import is_probe, note
 from app.delivery.journal import JournalDirectory, JournalFull
 from app.delivery.ledger import State
@@ -24,7 +25,6 @@ from app.delivery.pace import Pace
 from app.delivery.policies import policy_of
 from app.delivery.slices import Nothing, Slice, Slices
 from app.delivery.slots import HeldSlot, PolicyOf, recover, release_slot, take_slot
-from app.delivery.stream import Stream
 from app.delivery.telling import tell_finished
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 JOB_S = 10.0
 LONGEST_WAIT_S = 1.0
-# A stream ends after so many slices, and the journal, all of whose outcomes are in the database then, is emptied.
+# A flow ends after so many slices, and the journal, all of whose outcomes are in the database then, is emptied.
 EMPTY_EVERY = 20
 # So many slices may wait for the ledger to write them down before the wire waits for it.
 MOST_UNSETTLED = 2
@@ -82,9 +82,9 @@ class Sender:
         self._until = 0.0
         self._ahead: Future[Slice | Nothing] | None = None
         self._settling: deque[Future[None]] = deque()
-        # Of the stream on the wire: the first of its slices, how many it has had, and when the last of them was over.
+        # Of the flow on the wire: the first of its slices, how many it has had, and when the last of them was over.
         self._first: Slice | None = None
-        self._slices_streamed, self._over_at = 0, 0.0
+        self._slices_in_flow, self._over_at = 0, 0.0
         self._has_left_server = False
 
     def run(self, until: float) -> bool:
@@ -144,29 +144,29 @@ class Sender:
         except ChannelMissing:
             self._give_back(of)
             return False
-        self._first, self._slices_streamed, self._over_at = of, 0, time.monotonic()
-        stream, is_writing = Stream(self._begin, self._over, self._following), True
+        self._first, self._slices_in_flow, self._over_at = of, 0, time.monotonic()
+        flow, is_writing = Flow(self._begin, self._over, self._following), True
         try:
-            for outcome in transport.deliver(stream.messages(of), self._slot.journal):
-                stream.heard(outcome)
+            for outcome in transport.deliver(flow.messages(of), self._slot.journal):
+                flow.heard(outcome)
         except JournalFull:
             # Every mail has its outcome by now; what may not go without its line in the journal waits in the ledger.
             log.exception("nothing is sent until the journal can be written", extra={"sending": of.id.sending_id})
             is_writing = False
-        note(self._house.engine, of.now.server, stream.trouble, answered=stream.is_answered)
-        self._has_left_server = stream.trouble is not None
-        return is_writing and stream.trouble is None
+        note(self._house.engine, of.now.server, flow.trouble, answered=flow.is_answered)
+        self._has_left_server = flow.trouble is not None
+        return is_writing and flow.trouble is None
 
     def _begin(self, of: Slice) -> None:
         """A slice begins: its mails' lines carry its claim, and the one behind it is asked for."""
-        self._slices_streamed += 1
+        self._slices_in_flow += 1
         self._slot.journal.under(of.id.sending_id, of.id.token, [row.position for row in of.rows])
         if self._pace.may_overlap and not is_probe(of.now.server) and time.monotonic() < self._until:
             self._ahead = self._asked()
 
     def _following(self) -> Slice | None:
         """Return the slice that was asked for, if it is there and goes the same way; the wire never waits for the ledger."""
-        if self._ahead is None or not self._ahead.done() or self._slices_streamed >= EMPTY_EVERY:
+        if self._ahead is None or not self._ahead.done() or self._slices_in_flow >= EMPTY_EVERY:
             return None
         found = self._ahead.result()
         if not isinstance(found, Slice) or self._first is None or not found.goes_with(self._first):
@@ -188,7 +188,7 @@ class Sender:
         self._settling.append(self._ledger.submit(self._slices.settle, of, results, started))
 
     def _empty_journal(self) -> None:
-        """Between two streams nothing is under way: what the ledger has settled needs no journal."""
+        """Between two flows nothing is under way: what the ledger has settled needs no journal."""
         while self._settling:
             self._settling.popleft().result()
         self._slot.journal.truncate()

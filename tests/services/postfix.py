@@ -1,8 +1,7 @@
 """A real Postfix on this machine alone: it takes mail on a port of the loopback, keeps it in its own queue, and delivers into folders here.
 
 Its configuration, queue and mailboxes are in a folder of their own; nothing in /etc is read but the list of Postfix's own files. Only root
-may start a Postfix, whose parts run as different users. ``./test`` runs as root where it installs packages by itself; somebody who runs
-the tests as another user needs ``sudo`` without a password, or reads why this test was left out.
+may start a Postfix, whose parts run as different users: somebody else reads why this test was left out.
 """
 
 from __future__ import annotations

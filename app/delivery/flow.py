@@ -1,4 +1,4 @@
-"""Slices as one stream of mails: while the last replies to one slice are on their way, the next one is already on the wire.
+"""Slices as one flow of mails: while the last replies to one slice are on their way, the next one is already on the wire.
 
 Without that the connections stand still at each border for a whole round trip, which far from the server is a large part of the time.
 """
@@ -39,7 +39,7 @@ class OpenSlice:
         return len(self.results) >= len(self.rows)
 
 
-class Stream:
+class Flow:
     """The slices under way, at most two at a time. ``begin`` hears of each that begins, ``over`` of each with all its results."""
 
     def __init__(self, begin: Callable[[Slice], None], over: Callable[[Slice, list[Result]], None],
