@@ -71,10 +71,11 @@ def _counted(connection: Connection, sending_id: int) -> list[tuple[str, int]]:
     """Count by reason, from the index alone; the few seeds, which stand in batches of their own, are taken off."""
     counted = connection.execute(sa.select(_ROW.reason, sa.func.count()).where(_ROW.sending_id == sending_id, _ROW.reason > "")
                                  .group_by(_ROW.reason)).all()
-    seeds: dict[str, int] = dict(connection.execute(
+    of_seeds = connection.execute(
         sa.select(_ROW.reason, sa.func.count()).select_from(BATCHES.join(RECIPIENTS, sa.and_(
             _ROW.sending_id == BATCHES.c.sending_id, _ROW.position.between(BATCHES.c.first, BATCHES.c.last))))
-        .where(BATCHES.c.sending_id == sending_id, BATCHES.c.kind != RECIPIENT, _ROW.reason > "").group_by(_ROW.reason)).tuples().all())
+        .where(BATCHES.c.sending_id == sending_id, BATCHES.c.kind != RECIPIENT, _ROW.reason > "").group_by(_ROW.reason))
+    seeds = {reason: int(count) for reason, count in of_seeds}
     return [(reason, left) for reason, count in counted if (left := count - seeds.get(reason, 0))]
 
 

@@ -99,12 +99,12 @@ def missed_file(campaign: Campaign) -> Response:
     return Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _lines(people: Iterator[tuple[Group, Any]], words: Callable[[Group], str]) -> Iterator[str]:
+def _lines(people: Iterator[tuple[Group, Any]], say: Callable[[Group], str]) -> Iterator[str]:
     yield csv_line(["email", "state", "reason", "why", "attempts", "code", "enhanced_code", "reply", "at_utc", "next_try_utc"])
     for group, row in people:
         at = row.settled_at if row.state not in (State.PENDING, State.INFLIGHT) else None
         moments = [moment.isoformat(" ", "seconds").removesuffix("+00:00") if moment else "" for moment in (at, row.next_at)]
-        yield csv_line([row.email, group.state, row.reason, words(group), row.attempts, row.code, row.enhanced, row.reply, *moments])
+        yield csv_line([row.email, group.state, row.reason, say(group), row.attempts, row.code, row.enhanced, row.reply, *moments])
 
 
 # -------------------------------------------------------------------------------------------------- retry exactly these
