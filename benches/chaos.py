@@ -10,12 +10,12 @@ from pathlib import Path
 from tests.chaos.run import Options, chaos_run, is_right, last_line
 
 
-def main() -> int:
-    """Run, print what is wrong, and end with one line of JSON; the exit status says whether every promise was kept."""
+def options_of(arguments: list[str]) -> Options:
+    """Return what the command line asks for; what it leaves out follows from the number of kills."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--kills", type=int, default=60, help="SIGKILLs of senders (60); schedule and transactional worker are killed besides")
-    add("--sends", type=int, default=0, help="mails at least (300 for each kill)")
+    add("--sends", type=int, default=None, help="mails at least (300 for each kill)")
     add("--db-kills", type=int, default=None, help="SIGKILLs of MariaDB (one for each 20 kills)")
     add("--redis-losses", type=int, default=None, help="SIGKILLs and FLUSHALLs of Redis (one for each 20 kills)")
     add("--unsubscribes", type=int, default=None, help="(one for each two kills)")
@@ -23,25 +23,22 @@ def main() -> int:
     add("--cancels", type=int, default=None, help="(one for each 50 kills)")
     add("--policy", choices=("retry", "park"), default="retry", help="what becomes of mails in doubt (retry, with no wait)")
     add("--senders", type=int, default=4, help="delivery workers, 8 connections each (4)")
-    add("--every", type=float, default=1.2, help="seconds between two kills of senders, on average (1.2)")
+    add("--every-s", type=float, default=1.2, help="seconds between two kills of senders, on average (1.2)")
     add("--seed", type=int, default=None, help="the same chances once more")
     add("--keep", type=Path, default=None, help="copy database, logs and journals here at the end")
-    given = parser.parse_args()
-    kills = given.kills
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    kills = given["kills"]
+    shares = {"sends": 300 * kills, "db_kills": max(1, kills // 20), "redis_losses": max(1, kills // 20), "unsubscribes": max(10, kills // 2),
+              "pauses": max(2, kills // 20), "cancels": max(1, kills // 50)}
+    return Options(**(shares | given), speaks=True)
 
-    def share(value: int | None, each: int, least: int) -> int:
-        return max(least, kills // each) if value is None else value
 
-    options = Options(
-        kills=kills, sends=given.sends or 300 * kills, db_kills=share(given.db_kills, 20, 1), redis_losses=share(given.redis_losses, 20, 1),
-        unsubscribes=share(given.unsubscribes, 2, 10), pauses=share(given.pauses, 20, 2), cancels=share(given.cancels, 50, 1),
-        policy=given.policy, senders=given.senders, every_s=given.every, keep=given.keep, speaks=True,
-        **({} if given.seed is None else {"seed": given.seed}))
+def main() -> int:
+    """Run, print what is wrong, and end with one line of JSON; the exit status says whether every promise was kept."""
+    options = options_of(sys.argv[1:])
     finding = chaos_run(options)
-    for words in finding.words:
-        print(words)
-    broken = is_right(finding.figures, given.policy)
-    print("\n".join(broken) or "Every promise was kept.")
+    broken = is_right(finding.figures, options.policy)
+    print("\n".join([*finding.words, *(broken or ["Every promise was kept."])]))
     print(json.dumps(last_line(finding)))
     return 1 if broken else 0
 

@@ -237,6 +237,10 @@ def last_line(finding: Finding) -> dict[str, Any]:
             **{name: value for name, value in figures.items() if name not in ASKED_FOR}}
 
 
+# Figures that say how busy the machine is as much as how good the house is.
+TIMES = "recovery_"
+
+
 def is_right(figures: dict[str, Any], policy: str) -> list[str]:
     """Return the promises that the figures break, in words; none where all is well."""
     zero = ("lost", "stranded", "false_sent", "unnamed_duplicates", "unexplained_in_doubt", "sent_after_stop", "ghosts", "unproven_failures",

@@ -91,18 +91,24 @@ def test_the_same_on_mariadb(stage: Callable[..., Stage], sink: Sink, killable: 
     survive(stage(PEOPLE), sink, killable, place, (PASSED.get(place, 1) + 1) // 2)
 
 
+def leave_something(campaign: Stage, sending: Sending, killable: Senders, place: str) -> set[str]:
+    """Where the place is passed only after a kill, kill a sender, and leave what that one leaves; return who is in doubt by now."""
+    first, doubted = AFTER_A_KILL.get(place), set[str]()
+    if first is not None:
+        assert killable.run(campaign.house.config, sending.id, first) == KILLED
+    if place == "in_expiry":
+        lose_the_machine(campaign)
+    elif place == "in_reconcile":
+        recover(campaign)
+        doubted = in_doubt(campaign, sending)
+        be_due(campaign)
+    return doubted
+
+
 def survive(campaign: Stage, sink: Sink, killable: Senders, place: str, number: int) -> None:
     """Kill a sender there, and look at everything that was promised."""
     config, sending = campaign.house.config, campaign.start()
-    doubted: set[str] = set()
-    if first := AFTER_A_KILL.get(place):
-        assert killable.run(config, sending.id, first) == KILLED
-        if place == "in_expiry":
-            lose_the_machine(campaign)
-        elif place == "in_reconcile":
-            recover(campaign)
-            doubted = in_doubt(campaign, sending)
-            be_due(campaign)
+    doubted = leave_something(campaign, sending, killable, place)
     assert killable.run(config, sending.id, f"{place}:{number}") == KILLED
     recover(campaign)
     if place != "in_expiry":
