@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ import pytest
 from flask import Flask, request, template_rendered
 from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
 
 from app.accounts import first_run
-from app.campaigning import start_due
+from app.accounts.models import SenderDomain
+from app.campaigning import start_due, watch_canary
 from app.campaigns.models import Campaign
 from app.db import EVERY_TENANT, db, scoped_to, utcnow
+from app.delivery.domain_checks import tell_user
 from app.web.forms import SectionForm
 from tests.contracts.conftest import Inhabited
 from tests.contracts.matrix import ROUTES
@@ -32,7 +36,7 @@ TEMPLATES = ROOT / "app/templates/weefive"
 WRITE = "LETTERMILL_WRITE_DOCS"
 # What others include, extend or import, or of which only a block is drawn.
 PARTS = ("layout/", "components/", "errors/notice.html", "email/frame.html", "audience/parts.html", "campaigns/state.html", "campaigns/parts.html",
-         "campaigns/form_head.html", "reports/doubts.html", "reports/pacing.html", "system/health.html", "auth/sessions.html")
+         "campaigns/form_head.html", "reports/control.html", "reports/doubts.html", "reports/pacing.html", "system/health.html", "auth/sessions.html")
 
 HEAD = """# What page templates are given
 
@@ -124,14 +128,27 @@ def _crawl(inhabited: Inhabited, seen: dict[str, Seen]) -> None:
     inhabited.put_back()
 
 
-def _let_a_scheduled_campaign_fail(inhabited: Inhabited) -> None:
-    """A worker writes to the author of a campaign that cannot go when its time has come."""
+@contextmanager
+def _worker(inhabited: Inhabited) -> Iterator[tuple[Any, Session]]:
+    """A worker's work, undone afterwards."""
     with inhabited.app.test_request_context("/nowhere"), scoped_to(EVERY_TENANT):
-        campaign = db.session.get_one(Campaign, inhabited.town.a.numbers["campaign_id"])
-        campaign.state, campaign.subject, campaign.send_at = "scheduled", "", utcnow()
-        start_due(inhabited.app.extensions["lettermill"], db.session(), campaign)
+        yield inhabited.app.extensions["lettermill"], db.session()
         db.session.rollback()
     inhabited.put_back()
+
+
+def _let_the_platform_write(inhabited: Inhabited) -> None:
+    """Workers write to authors of campaigns that cannot go, are late, or are held by their canary; and of a domain that is suspended."""
+    numbers = inhabited.town.a.numbers
+    for subject, late in (("", timedelta(0)), ("News", timedelta(hours=5))):
+        with _worker(inhabited) as (house, session):
+            campaign = session.get_one(Campaign, numbers["campaign_id"])
+            campaign.state, campaign.subject, campaign.send_at = "scheduled", subject, utcnow() - late
+            start_due(house, session, campaign)
+    with _worker(inhabited) as (house, session):
+        watch_canary(house, session, numbers["sending"])
+    with _worker(inhabited) as (house, session):
+        tell_user(house, session, SenderDomain(user_id=inhabited.town.a.user_id, domain="news.example", why="Its record is gone."))
 
 
 def _forms() -> Iterator[tuple[str, str, str]]:
@@ -173,7 +190,7 @@ def test_the_page_for_designers_is_what_the_views_pass(inhabited: Inhabited, app
             app.test_client().get(path)
     with _watched(inhabited.app, seen):
         _crawl(inhabited, seen)
-        _let_a_scheduled_campaign_fail(inhabited)
+        _let_the_platform_write(inhabited)
     with inhabited.app.test_request_context():
         shared = {"navigation", "account", "visit", "home_url", "brand", "person", "product_name", "request", "session", "current_user"}
         made = _page({name.removeprefix("weefive/"): entry for name, entry in seen.items()}, shared & (_everywhere(inhabited.app) | shared))
