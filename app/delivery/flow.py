@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.delivery.asking import sending_view
 from app.delivery.compile import CompiledSending, Rendered
 from app.delivery.crash import crash_point
 from app.delivery.ledger import State
 from app.delivery.outcome import Result
 from app.delivery.road import Stop
-from app.delivery.slices import Slice, sending_view
+from app.delivery.slices import Slice
 from app.delivery.slow import render_slowly
 from app.delivery.transports.outcome import Outcome
 from app.delivery.transports.wire import WireMessage
@@ -65,7 +66,7 @@ class Flow:
         for row, mail in _mails(of):
             if isinstance(mail, Rendered) and may_stand_in_envelope(row.email):
                 crash_point("after_render")
-                yield WireMessage(row.position, mail.mfrom, mail.rcpt_to, mail.data, deadline, mail.envid)
+                yield WireMessage(row.position, mail.mfrom, mail.rcpt_to, mail.data, deadline, mail.envid, is_clean=True)
             else:
                 slice_.results.append(_stopped(of, row, mail))
         self._close_those_that_are_over()

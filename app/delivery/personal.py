@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from app.campaigns.personalisation import Person, fill, parse
 from app.db import reading
+from app.delivery.asking import sending_view
 from app.delivery.compile import CompiledSending, compile_sending
 from app.delivery.ledger import SENDINGS
 from app.delivery.people import people_of, recipient_view
 from app.delivery.posted import compiled_for, dressed, values_of
 from app.delivery.routing import route
-from app.delivery.slices import sending_view
 from app.delivery.streams import TRANSACTIONAL
 from app.delivery.trips import Circumstances, trip_of, verified_domains
 from app.mail.message import Kind

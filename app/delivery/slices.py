@@ -10,44 +10,43 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.db import reading
 from app.delivery.again import write_again
+from app.delivery.asking import ask, keep_back
 from app.delivery.claim import Claim, claim_next, release, renew
-from app.delivery.clock import db_now
 from app.delivery.compile import CompiledSending, compile_sending
 from app.delivery.crash import crash_point
 from app.delivery.finish import finish_if_settled
 from app.delivery.gate import Gate, Leave
 from app.delivery.health import is_probe, take_probe
-from app.delivery.intent import Intent, intend, skip_row
-from app.delivery.ledger import RECIPIENTS, SENDINGS, Moves, State, batches_of, new_claim
+from app.delivery.intent import Intent, intend
+from app.delivery.ledger import SENDINGS, new_claim
 from app.delivery.outcome import Result, SliceId, settle
-from app.delivery.people import next_people, recipient_view
+from app.delivery.people import next_people
 from app.delivery.policies import policy_of
 from app.delivery.posted import compiled_for, dressed, values_of
-from app.delivery.remembered import keep_doubt
-from app.delivery.routing import Shares, candidates_of, pick
-from app.delivery.slow import stop_of
+from app.delivery.routing import Candidate, Shares, candidates_of, pick
 from app.delivery.streams import TRANSACTIONAL
 from app.delivery.telling import tell_finished
-from app.delivery.trips import Circumstances, signer_for, trip_of, verified_domains
+from app.delivery.trips import Circumstances, Verified, signer_for, trip_of, verified_domains
 from app.delivery.verdict import Policy
 from app.delivery.volume import add_volume
-from app.plugins.calling import PluginFailed
-from app.plugins.calls import RETRY_MINUTES, filter_recipients, has_batch_path, has_slow_path, recipient_values
+from app.plugins.calls import has_batch_path, has_slow_path
 from app.plugins.manager import EnabledPlugins
-from app.plugins.views import Defer, SendingView, Skip
+from app.plugins.views import Defer, Skip
 from app.settings.store import Settings
 
 if TYPE_CHECKING:
     from app.house import House
 
 RENEW_EVERY_S = 60.0
+# A fast server is given a slice every 20 ms; what slices depend on is read for each, but not more often than this (docs/adr/0005).
+LOOK_EVERY_S = 0.2
 _WHOLE_SENDING = sa.select(SENDINGS).where(SENDINGS.c.id == sa.bindparam("sending"))
 _STATE_OF_SENDING = _WHOLE_SENDING.with_only_columns(*(SENDINGS.c[name] for name in (
     "state", "epoch", "content_hash", "delivery_server_id", "channel", "in_doubt_policy")))
@@ -84,6 +83,17 @@ class Slice:
                 and not is_probe(mine.server))
 
 
+class Seen(NamedTuple):
+    """What was read at one moment (monotonic seconds) of all that slices depend on."""
+
+    at: float
+    sending: Any
+    servers: Sequence[Candidate]
+    settings: Settings
+    enabled: EnabledPlugins
+    verified: Verified
+
+
 @dataclass(frozen=True, slots=True)
 class Nothing:
     """No slice now. ``wait_s``: ask again after so long; None: nothing more for this job to do."""
@@ -101,6 +111,7 @@ class Slices:
         self._shares = Shares()
         self._compiled: dict[tuple[Any, ...], dict[int, CompiledSending]] = {}
         self._settings: Settings | None = None
+        self._seen: Seen | None = None
         self._whole: Any = None
 
     # ------------------------------------------------------------------------------------------------ before
@@ -138,25 +149,37 @@ class Slices:
     def _may_ask(self, now: Circumstances, leave: Leave) -> bool:
         """Take it on oneself to ask a server that failed; False where another sender does. Any other server need not be asked for."""
         if leave.rows and is_probe(now.server) and not take_probe(self._engine, now.server):
+            self._seen = None
             return False
         self._shares.add(now.server.id, len(leave.rows))
         return True
 
     def circumstances(self) -> Circumstances | Nothing:
-        """Read what the slice depends on: the sending, its server, the settings, the plug-ins. Nothing where none may be sent now."""
+        """Return what the slice depends on: the sending, its server, the settings, the plug-ins. Nothing where none may be sent now."""
+        seen = self._seen
+        if seen is None or time.monotonic() - seen.at > LOOK_EVERY_S:
+            seen = self._seen = self._look()
+        if seen is None:
+            return Nothing()
+        server = pick(seen.servers, self._shares) if seen.servers else None
+        if server is None or isinstance(server, float):
+            return Nothing(server)
+        return Circumstances(seen.sending, server, seen.settings, seen.enabled, seen.verified)
+
+    def _look(self) -> Seen | None:
+        """Read all of it anew; None where the sending is not to be sent."""
+        at = time.monotonic()
         with reading(), self._engine.connect() as connection:
             self._settings = self._house.settings.load_on(connection, self._settings)
             enabled = self._house.plugins.snapshot_on(connection)
             sending = self._sending(connection)
             if sending is None or sending.state != "sending":
-                return Nothing()
-            found = candidates_of(connection, sending)
-            verified = verified_domains(connection, sending.user_id)
-        server = pick(found, self._shares) if found else None
-        return Nothing(server) if server is None or isinstance(server, float) else Circumstances(sending, server, self._settings, enabled, verified)
+                return None
+            return Seen(at, sending, candidates_of(connection, sending), self._settings, enabled, verified_domains(connection, sending.user_id))
 
     def may_go_on(self) -> bool:
-        """Whether a server takes the sending's mail now."""
+        """Whether a server takes the sending's mail now; looks anew."""
+        self._seen = None
         return isinstance(self.circumstances(), Circumstances)
 
     def _sending(self, connection: Connection) -> Any:
@@ -186,7 +209,7 @@ class Slices:
         intent = write_again(self._engine, lambda connection: self._intend(connection, now, holding, rows, verdicts, token))
         crash_point("after_t2")
         if not intent.is_open:
-            holding.is_used_up, self._holding = True, None
+            holding.is_used_up, self._holding, self._seen = True, None, None
         if not intent.inflight:
             return None
         holding.outstanding += 1
@@ -196,7 +219,7 @@ class Slices:
 
     def _prepared(self, now: Circumstances, rows: Sequence[Any]) -> tuple[dict[int, CompiledSending], dict[int, Skip | Defer], Any]:
         """Compile what is not compiled, and ask plug-ins about the rows, with no transaction open."""
-        verdicts, plugged = _ask(now, rows) if has_batch_path(now.enabled) else ({}, {})
+        verdicts, plugged = ask(now, rows) if has_batch_path(now.enabled) else ({}, {})
         if now.sending.kind == TRANSACTIONAL:
             return compiled_for(self._house, now, rows, is_signed=True), verdicts, values_of(rows, plugged)
         compiled = self._compiled.setdefault(now.key, {})
@@ -208,7 +231,7 @@ class Slices:
     def _intend(self, connection: Connection, now: Circumstances, holding: Holding, rows: Sequence[Any],
                 verdicts: Mapping[int, Skip | Defer], token: str) -> Intent:
         claim = holding.claim
-        _keep_back(connection, claim, verdicts)
+        keep_back(connection, claim, verdicts)
         if time.monotonic() - holding.renewed_at > RENEW_EVERY_S and renew(connection, claim):
             holding.renewed_at = time.monotonic()
         asked = [row for row in rows if row.position not in verdicts]
@@ -254,44 +277,3 @@ class Slices:
         if holding is not None:
             enabled = self._house.plugins.snapshot(self._engine)
             write_again(self._engine, lambda connection: self._let_go(connection, holding, enabled))
-
-
-def _ask(now: Circumstances, rows: Sequence[Any]) -> tuple[dict[int, Skip | Defer], dict[int, dict[str, str]]]:
-    """Ask plug-ins who is kept back, and for their values; one that fails puts the whole slice off."""
-    sending = sending_view(now.sending)
-    views = [recipient_view(row) for row in rows]
-    verdicts = filter_recipients(now.enabled, sending, views)
-    try:
-        return verdicts, recipient_values(now.enabled, sending, [view for view in views if view.position not in verdicts])
-    except PluginFailed as failed:
-        later = Defer(RETRY_MINUTES, str(failed), failed.plugin)
-        return {view.position: verdicts.get(view.position, later) for view in views}, {}
-
-
-def sending_view(sending: Any) -> SendingView:
-    """Return the sending as plug-ins see it."""
-    return SendingView(id=sending.id, kind=sending.kind, account_id=sending.user_id, campaign_id=sending.campaign_id,
-                       channel=sending.channel)
-
-
-def _keep_back(connection: Connection, claim: Claim, verdicts: Mapping[int, Skip | Defer]) -> None:
-    """Skip or put off whom plug-ins keep back, with their words; rows that moved meanwhile are left alone."""
-    if not verdicts:
-        return
-    places, moves = batches_of(connection, claim.sending_id, verdicts), Moves()
-    for position, verdict in verdicts.items():
-        if _keep_one_back(connection, claim, position, verdict):
-            to = "waiting" if isinstance(verdict, Defer) else "skipped"
-            moves.add(places[position], to=to, off="waiting" if claim.is_retry else "")
-    moves.write(connection)
-
-
-def _keep_one_back(connection: Connection, claim: Claim, position: int, verdict: Skip | Defer) -> bool:
-    stop, row = stop_of(verdict), RECIPIENTS.c
-    if stop.minutes is None:
-        return skip_row(connection, claim.sending_id, position, stop.reason, stop.words[:300])
-    whose = row.claim == claim.token if claim.is_retry else row.next_at.is_(None)
-    done = connection.execute(
-        sa.update(RECIPIENTS).where(row.sending_id == claim.sending_id, row.position == position, row.state == State.PENDING, whose)
-        .values(reason=keep_doubt(stop.reason), reply=stop.words[:300], next_at=db_now(connection, 60 * stop.minutes), claim=None, slot_id=None))
-    return bool(done.rowcount)

@@ -24,6 +24,8 @@ class Policy:
 
     def after_outcome(self, outcome: Outcome, row: Any) -> Result:
         """Return the result of a transport's outcome; ``row`` has the recipient's attempts before this one, and its reason."""
+        if outcome.state == "sent":
+            return Result(outcome.position, State.SENT, "", outcome.reply.code, outcome.reply.enhanced, outcome.reply.text)
         reply = outcome.reply
         if outcome.state == "unstarted":
             return Result(outcome.position, State.PENDING)
@@ -31,8 +33,7 @@ class Policy:
             return self.doubt(outcome.position, row.reason, reply.text)
         if outcome.state == "deferred":
             return self._deferred(outcome.position, row.attempts + 1, reply.code, reply.enhanced, reply.text)
-        state = State.SENT if outcome.state == "sent" else State.FAILED
-        return Result(outcome.position, state, "" if state is State.SENT else outcome.fate.value, reply.code, reply.enhanced, reply.text)
+        return Result(outcome.position, State.FAILED, outcome.fate.value, reply.code, reply.enhanced, reply.text)
 
     def after_crash(self, position: int, entry: Entry | None, attempts: int, reason: str) -> Result:
         """Return the result that the journal proves; ``attempts`` includes the one that died. No line: the dot was never written."""

@@ -81,7 +81,7 @@ class Carrier(ABC):
             return
         task.body_begun = True
         crash_point("before_body")
-        text = stuffed(task.message.data)
+        text = task.message.data if task.message.is_clean else stuffed(task.message.data)
         if len(text) <= AT_ONCE and not self._channel.is_closing:
             self._write_dot(task, text)
             return

@@ -26,7 +26,7 @@ def commands(message: WireMessage, features: Features) -> tuple[bytes, bytes]:
     parameters = ""
     if "SIZE" in features:
         parameters += f" SIZE={len(message.data)}"
-    if "8BITMIME" in features and not message.data.isascii():
+    if "8BITMIME" in features and not (message.is_clean or message.data.isascii()):
         parameters += " BODY=8BITMIME"
     if _needs_utf8(message):
         parameters += " SMTPUTF8"
@@ -55,7 +55,7 @@ def refusal(message: WireMessage, features: Features) -> Outcome | None:
         return _refused(message, Fate.OURS, Reply(501, "5.1.7", "This address cannot stand in an envelope; nothing was sent."))
     if _needs_utf8(message) and "SMTPUTF8" not in features:
         return _refused(message, Fate.OURS, Reply(553, "5.6.7", "The server takes no addresses with accented letters (SMTPUTF8)."))
-    if not message.data.isascii() and "8BITMIME" not in features:
+    if not (message.is_clean or message.data.isascii()) and "8BITMIME" not in features:
         return _refused(message, Fate.OURS, Reply(554, "5.6.3", "The server takes no 8-bit mail (8BITMIME)."))
     if (size := features.get("SIZE", "")).isdigit() and 0 < int(size) < len(message.data):
         return _refused(message, Fate.BLOCKED, Reply(552, "5.3.4", f"The server takes mails of up to {int(size):,} bytes."))

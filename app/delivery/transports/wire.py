@@ -9,7 +9,8 @@ class WireMessage(NamedTuple):
     """One mail for one recipient, ready to be sent.
 
     ``deadline``: monotonic seconds after which it must not be begun, or None. ``envid``: what reports about it are known by (RFC 3461),
-    our own token; empty: no report is asked for.
+    our own token; empty: no report is asked for. ``is_clean``: our compiler
+    wrote it, so it is ASCII, no line begins with a dot, and the last one ends.
     """
 
     position: int
@@ -18,3 +19,4 @@ class WireMessage(NamedTuple):
     data: bytes
     deadline: float | None = None
     envid: str = ""
+    is_clean: bool = False
