@@ -38,8 +38,9 @@ class Columns:
 
     def _made(self, name: str) -> Column:
         rows = self._rows
-        if (purpose := TOKENS.get(name)) is not None:
-            return self._tokens.make_many(purpose, self._trip.sending_id, [row.position for row in rows])
+        if name in TOKENS:
+            self._write_tokens()
+            return self._known[name]
         if name == "@date":
             return [self._date] * len(rows)
         if name == "Link:Unsubscribe":
@@ -49,6 +50,12 @@ class Columns:
         if self._is_plain and (attribute := _OF_ROW.get(name)) is not None:
             return [getattr(row, attribute) or "" for row in rows]
         return self._read(name)
+
+    def _write_tokens(self) -> None:
+        """All kinds at once: what the tokens of a recipient have in common is written once."""
+        positions = [row.position for row in self._rows]
+        made = self._tokens.make_all(tuple(TOKENS.values()), self._trip.sending_id, positions)
+        self._known.update(zip(TOKENS, made, strict=True))
 
     def _read(self, name: str) -> Column:
         """Ask each person, as for a single mail; what only one list has is the list's."""

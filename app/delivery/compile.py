@@ -60,7 +60,7 @@ class CompiledSending:
     def people(self, rows: Sequence[Any], plugged: Mapping[int, Mapping[str, str]]) -> Iterator[tuple[Any, Person]]:
         """Yield each row with its values: tokens, links, its list, and what plug-ins know (``plugged``, by position)."""
         positions, sending_id = [row.position for row in rows], self.trip.sending_id
-        made = [self.tokens.make_many(purpose, sending_id, positions) for purpose in TOKENS.values()]
+        made = self.tokens.make_all(tuple(TOKENS.values()), sending_id, positions)
         date, shows_hash = date_text(time.time()), self.shows_hash
         for row, *tokens in zip(rows, *made, strict=True):
             more = dict(zip(TOKENS, tokens, strict=True)) | {"@date": date, "@to": row.email}
