@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -139,7 +139,8 @@ def _furnished(folder: Path, database_url: str, redis_url: str, policy: str) -> 
 
 
 def _make_tables(config: Config) -> None:
-    app = create_app(config)
+    # As for a test: the logs of the process that runs this are not to be kept in a folder that ends with the run.
+    app = create_app(replace(config, testing=True))
     with app.app_context():
         db.create_all()
         db.engine.dispose()

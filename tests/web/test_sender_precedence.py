@@ -19,6 +19,9 @@ from app.db import utcnow
 from app.delivery import choices, lifecycle, sender_domains
 from app.delivery.slices import Slices
 from app.house import House
+from app.settings.kinds import as_text
+from app.settings.schema import name_of, specs
+from app.settings.sections import CORE
 from tests.factories import sending as factory
 from tests.factories.customers import Customer, looking, words
 from tests.factories.servers import ServerDesk
@@ -48,8 +51,11 @@ class Post:
         self.desk.post(f"{self.number}/domains", typed)
 
     def setting(self, section: str, **typed: str) -> None:
-        data = {"default_channel": "smtp", "preheader_template": "<div>%PreHeader%</div>"} if section == "email-delivery" else {}
-        answer = self.desk.browser.post(f"/admin/settings/{section}/", data=data | typed | {"revision": str(self.house.settings.load().revision)})
+        now = self.house.settings.load()
+        kind = next(one for one in CORE if name_of(one) == section)
+        stands = {one: as_text(spec, getattr(now.get(kind), one)) for one, spec in specs(kind).items()}
+        data = {one: text for one, text in (stands | typed).items() if text not in ("False", False)}
+        answer = self.desk.browser.post(f"/admin/settings/{section}/", data=data | {"revision": str(now.revision)})
         assert answer.status_code == 303, words(answer.text)[-500:]
 
     def prove(self, domain: str, **values: Any) -> SenderDomain:
@@ -199,14 +205,14 @@ def test_whatever_changes_of_a_domain_or_its_key_lets_the_mail_be_compiled_anew(
         session.commit()
         assert now is not None
     factory.freeze_whole(post.house, now.id)
-    slices, keys = Slices(post.house, now.id, 1), []
+    keys = []
 
     def look(**values: Any) -> None:
         with looking(post.desk.app) as session:
             if values:
                 session.execute(sa.update(SenderDomain).values(**values))
                 session.commit()
-        keys.append(slices.circumstances().key)  # type: ignore[union-attr]
+        keys.append(Slices(post.house, now.id, 1).circumstances().key)  # type: ignore[union-attr]
 
     look()
     post.prove("shop.example", state="pending")

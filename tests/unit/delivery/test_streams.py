@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +25,7 @@ from app.delivery.slots import recover_orphans
 from app.delivery.streams import lasts, stream_of
 from app.delivery.throttle import Throttle
 from app.house import House
+from tests.factories.sender_process import senders
 from tests.factories.sending import addresses, make_campaign, make_list, make_server, make_user, send_whole
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 from workers import sweep
@@ -176,8 +174,8 @@ def test_a_kill_loses_no_mail_and_doubles_none_unnamed(account: Account, session
     for number in range(10):
         sending = account.post(f"p{number}@example.org", plain=f"code {number}")
     config = account.house.config
-    command = [sys.executable, "-m", "tests.factories.sender_process", config.database_url, str(config.data), config.redis_url, str(sending.id)]
-    assert subprocess.run(command, env={**os.environ, "LETTERMILL_CRASH_AT": place}, timeout=60, check=False).returncode == KILLED
+    with senders(config.data / "senders.log") as killed:
+        assert killed.run(config, sending.id, place) == KILLED
     settings = account.house.settings.load()
     recover_orphans(account.house.engine, JournalDirectory(config.journal), lambda one: policy_of(settings, one))
     doubted = {email for email, (state, _) in account.states().items() if state == "in_doubt"}
@@ -226,16 +224,16 @@ def test_the_sweep_rings_for_what_waits_and_only_on_its_own_queue(account: Accou
     assert rung == []
 
 
-def _throttle(account: Account) -> Throttle:
-    return Throttle(account.house.redis, account.server, lambda _since: 0)
+class Tokens:
+    """The tokens of the server, by a clock that the test turns."""
 
+    def __init__(self, account: Account) -> None:
+        self.account, self.now = account, 1_800_000_000.0
 
-def _take(account: Account, kind: str, wanted: int) -> int:
-    return precedence.take(account.house.redis, _throttle(account), account.server.id, kind, wanted).mails
-
-
-def _fill(account: Account, tokens: int) -> None:
-    account.house.redis.hset(f"lettermill:throttle:{account.server.id}:rate:{account.server.per_second}", mapping={"tokens": tokens, "at": "99999999999"})
+    def take(self, kind: str, wanted: int) -> int:
+        """Ask for tokens as a slice of this kind does."""
+        throttle = Throttle(self.account.house.redis, self.account.server, lambda _since: 0, clock=lambda: self.now)
+        return precedence.take(self.account.house.redis, throttle, self.account.server.id, kind, wanted).mails
 
 
 @pytest.fixture
@@ -246,24 +244,23 @@ def limited(account: Account, session: Session) -> Account:
 
 
 def test_while_a_stream_waits_for_a_token_campaigns_take_none(limited: Account) -> None:
-    _fill(limited, 0)
-    assert _take(limited, "transactional", 1) == 0
-    _fill(limited, 500)
-    assert _take(limited, "campaign", 200) == 0
-    assert _take(limited, "transactional", 1) == 1
-    assert _take(limited, "campaign", 200) == 200
+    tokens = Tokens(limited)
+    assert tokens.take("transactional", 1) == 0
+    tokens.now += 0.5
+    assert tokens.take("campaign", 200) == 0
+    assert tokens.take("transactional", 1) == 1
+    assert tokens.take("campaign", 200) == 200
 
 
 def test_a_stream_that_died_waiting_holds_campaigns_up_for_seconds_only(limited: Account) -> None:
-    _fill(limited, 0)
-    _take(limited, "transactional", 1)
+    assert Tokens(limited).take("transactional", 1) == 0
     assert 0 < int(limited.house.redis.pttl(precedence.PREFIX + str(limited.server.id))) <= precedence.KEPT_MS  # type: ignore[arg-type]
 
 
 def test_a_server_without_limits_is_not_asked_about_in_redis(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(type(account.house.redis), "execute_command", lambda _redis, *words, **_more: asked.append(str(words[0])))
-    assert _take(account, "campaign", 200) == 200
+    assert Tokens(account).take("campaign", 200) == 200
     assert asked == []
 
 
