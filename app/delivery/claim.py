@@ -43,7 +43,7 @@ class Claim:
 
 def claim_next(connection: Connection, sending_id: int, slot_id: int, held: Collection[str] = ()) -> Claim | None:
     """Claim what is due again, else the next batch whose pacing group is not held back; None where there is nothing to do now."""
-    if connection.scalar(sa.select(SENDINGS.c.state).where(SENDINGS.c.id == sending_id)) != "sending":
+    if connection.scalar(_STATE, {"sending": sending_id}) != "sending":
         return None
     claim = claim_retries(connection, sending_id, slot_id) or claim_batch(connection, sending_id, slot_id, held)
     crash_point("in_t1")
@@ -52,32 +52,57 @@ def claim_next(connection: Connection, sending_id: int, slot_id: int, held: Coll
 
 def claim_batch(connection: Connection, sending_id: int, slot_id: int, held: Collection[str] = ()) -> Claim | None:
     """Claim the first waiting batch of those that are open now."""
-    batch, token = BATCHES.c, new_claim()
-    free = (sa.select(batch.id, batch.first, batch.last, batch.pacing_group)
-            .where(batch.sending_id == sending_id, batch.state == "waiting", batch.pacing_group.not_in(list(held)), is_open_now(connection))
-            .order_by(batch.first).limit(1))
-    taken = {"state": "claimed", "claim": token, "slot_id": slot_id, "lease_until": db_now(connection, LEASE_S)}
-    row = _take(connection, free, taken)
+    token = new_claim()
+    asked = {"sending": sending_id, "held": list(held)}
+    taken = {"token": token, "slot": slot_id}
+    if connection.dialect.name == "sqlite":
+        row = connection.execute(_statements(connection).take_next, asked | taken).one_or_none()
+    else:
+        row = connection.execute(_statements(connection).next, asked).one_or_none()
+        if row is not None:
+            connection.execute(_statements(connection).take, taken | {"batch": row.id})
     return None if row is None else Claim(token, sending_id, slot_id, row.id, row.first, row.last, row.pacing_group)
 
 
-def _take(connection: Connection, free: sa.Select[Any], taken: dict[str, Any]) -> Any:
-    """Take the batch that ``free`` finds: in one statement where the database gives back what it changed, else under a row lock."""
-    if connection.dialect.name == "sqlite":
-        found = free.with_only_columns(BATCHES.c.id).scalar_subquery()
-        return connection.execute(sa.update(BATCHES).where(BATCHES.c.id == found).values(taken).returning(BATCHES)).one_or_none()
-    row = connection.execute(free.with_for_update(skip_locked=True)).one_or_none()
-    if row is not None:
-        connection.execute(sa.update(BATCHES).where(BATCHES.c.id == row.id).values(taken))
-    return row
+_STATE = sa.select(SENDINGS.c.state).where(SENDINGS.c.id == sa.bindparam("sending"))
+
+
+class _Statements:
+    """The statements of a claim, built once for each kind of database: building them costs more than running them.
+
+    A batch is taken in one statement where the database gives back what it changed (SQLite), else under a row lock.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        batch, row = BATCHES.c, RECIPIENTS.c
+        free = (sa.select(batch.id, batch.first, batch.last, batch.pacing_group)
+                .where(batch.sending_id == sa.bindparam("sending"), batch.state == "waiting",
+                       batch.pacing_group.not_in(sa.bindparam("held", expanding=True)), is_open_now(connection))
+                .order_by(batch.first).limit(1))
+        taken = {"state": "claimed", "claim": sa.bindparam("token"), "slot_id": sa.bindparam("slot"), "lease_until": db_now(connection, LEASE_S)}
+        self.next = free.with_for_update(skip_locked=True)
+        self.take = sa.update(BATCHES).where(batch.id == sa.bindparam("batch")).values(taken)
+        found = free.with_only_columns(batch.id).scalar_subquery()
+        self.take_next = sa.update(BATCHES).where(batch.id == found).values(taken).returning(BATCHES)
+        self.due = (sa.select(row.position)
+                    .where(row.sending_id == sa.bindparam("sending"), row.next_at <= db_now(connection), row.state == State.PENDING)
+                    .order_by(row.next_at).limit(RETRIES_AT_ONCE).with_for_update(skip_locked=True))
+
+
+_BY_DATABASE: dict[str, _Statements] = {}
+
+
+def _statements(connection: Connection) -> _Statements:
+    kind = connection.dialect.name
+    if kind not in _BY_DATABASE:
+        _BY_DATABASE[kind] = _Statements(connection)
+    return _BY_DATABASE[kind]
 
 
 def claim_retries(connection: Connection, sending_id: int, slot_id: int) -> Claim | None:
     """Claim rows whose next try is due, at most 500. Their ``next_at`` becomes the lease: nobody takes them again before its end."""
     row, token = RECIPIENTS.c, new_claim()
-    due = (sa.select(row.position).where(row.sending_id == sending_id, row.next_at <= db_now(connection), row.state == State.PENDING)
-           .order_by(row.next_at).limit(RETRIES_AT_ONCE))
-    positions = tuple(sorted(connection.scalars(due.with_for_update(skip_locked=True))))
+    positions = tuple(sorted(connection.scalars(_statements(connection).due, {"sending": sending_id})))
     if not positions:
         return None
     connection.execute(sa.update(RECIPIENTS).where(row.sending_id == sending_id, row.position.in_(positions)).values(
@@ -100,9 +125,7 @@ def release(connection: Connection, claim: Claim) -> None:
     if claim.is_retry:
         _release_retries(connection, claim)
         return
-    batch = BATCHES.c
-    row = connection.execute(sa.select(batch.id, batch.first, batch.last).where(
-        batch.id == claim.batch_id, batch.claim == claim.token)).one_or_none()
+    row = connection.execute(_HELD, {"batch": claim.batch_id, "token": claim.token}).one_or_none()
     if row is not None:
         let_batch_go(connection, claim.sending_id, row)
 
@@ -110,8 +133,13 @@ def release(connection: Connection, claim: Claim) -> None:
 def let_batch_go(connection: Connection, sending_id: int, batch: Any) -> None:
     """End whatever claim there is on a batch; it waits again if a row of it is untried, else it is done. ``batch``: id, first, last."""
     state = "waiting" if has_untried(connection, sending_id, batch.first, batch.last) else "done"
-    connection.execute(sa.update(BATCHES).where(BATCHES.c.id == batch.id)
-                       .values(state=state, claim=None, slot_id=None, lease_until=None))
+    connection.execute(_LETTING_GO, {"batch": batch.id, "to": state})
+
+
+_HELD = sa.select(BATCHES.c.id, BATCHES.c.first, BATCHES.c.last).where(
+    BATCHES.c.id == sa.bindparam("batch"), BATCHES.c.claim == sa.bindparam("token"))
+_LETTING_GO = sa.update(BATCHES).where(BATCHES.c.id == sa.bindparam("batch")).values(
+    state=sa.bindparam("to"), claim=None, slot_id=None, lease_until=None)
 
 
 def _release_retries(connection: Connection, claim: Claim) -> None:
@@ -124,7 +152,9 @@ def _release_retries(connection: Connection, claim: Claim) -> None:
 
 def has_untried(connection: Connection, sending_id: int, first: int, last: int) -> bool:
     """Whether a row of the range has no outcome of a first try: it is pending, or in flight."""
-    row = RECIPIENTS.c
-    return connection.scalar(sa.select(row.position).where(
-        row.sending_id == sending_id, row.position.between(first, last), row.state.in_((State.PENDING, State.INFLIGHT)),
-        row.next_at.is_(None)).limit(1)) is not None
+    return connection.scalar(_UNTRIED, {"sending": sending_id, "first": first, "last": last}) is not None
+
+
+_UNTRIED = sa.select(RECIPIENTS.c.position).where(
+    RECIPIENTS.c.sending_id == sa.bindparam("sending"), RECIPIENTS.c.position.between(sa.bindparam("first"), sa.bindparam("last")),
+    RECIPIENTS.c.state.in_((State.PENDING, State.INFLIGHT)), RECIPIENTS.c.next_at.is_(None)).limit(1)

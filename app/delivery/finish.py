@@ -20,6 +20,13 @@ CAMPAIGNS: sa.Table = Campaign.__table__  # type: ignore[assignment]
 Tell = Callable[[Connection, ResultView], None]
 
 
+_OF: sa.BindParameter[int] = sa.bindparam("sending")
+# The content, which may be large, decides nothing here.
+_LOCKING = sa.select(*(column for column in SENDINGS.c if column.name not in {"content", "list_ids"})).where(SENDINGS.c.id == _OF).with_for_update()
+_OPEN_BATCH = sa.select(BATCHES.c.id).where(BATCHES.c.sending_id == _OF, BATCHES.c.state != "done").limit(1)
+_OPEN_ROW = sa.select(RECIPIENTS.c.position).where(RECIPIENTS.c.sending_id == _OF, RECIPIENTS.c.next_at.is_not(None)).limit(1)
+
+
 def tell_nobody(_connection: Connection, _result: ResultView) -> None:
     """For callers without plug-ins: tests of the ledger alone."""
 
@@ -29,7 +36,7 @@ def finish_if_settled(connection: Connection, sending_id: int, tell: Tell = tell
 
     The sending's row is locked first: of two senders that settle the last rows at the same moment, the second sees what the first wrote.
     """
-    sending = connection.execute(sa.select(SENDINGS).where(SENDINGS.c.id == sending_id).with_for_update()).one_or_none()
+    sending = connection.execute(_LOCKING, {"sending": sending_id}).one_or_none()
     if sending is None or sending.state not in {"sending", "paused"} or is_put_back(sending) or lasts(sending) \
             or has_open_rows(connection, sending_id):
         return sending is not None and sending.state == "finished"
@@ -63,9 +70,8 @@ def reopen(connection: Connection, sending_id: int) -> None:
 
 def has_open_rows(connection: Connection, sending_id: int) -> bool:
     """Whether a recipient may still be tried: in a batch that is not done, or with a moment for another try."""
-    batch = sa.select(BATCHES.c.id).where(BATCHES.c.sending_id == sending_id, BATCHES.c.state != "done").limit(1)
-    waiting = sa.select(RECIPIENTS.c.position).where(RECIPIENTS.c.sending_id == sending_id, RECIPIENTS.c.next_at.is_not(None)).limit(1)
-    return connection.scalar(batch) is not None or connection.scalar(waiting) is not None
+    asked = {"sending": sending_id}
+    return connection.scalar(_OPEN_BATCH, asked) is not None or connection.scalar(_OPEN_ROW, asked) is not None
 
 
 def _finish_campaign(connection: Connection, sending: Any, tell: Tell) -> None:
