@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,14 +64,14 @@ def serve() -> None:
 
 
 class Senders:
-    """Runs one sender after the other."""
+    """Runs one sender after the other. ``under``: a command that they run under, such as one that limits what they may write."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, under: Sequence[str] = ()) -> None:
         self._log = log
         # The places are live in a process that is started with the variable; which one it is, each fork is told.
         environ = {**os.environ, "LETTERMILL_CRASH_AT": "nowhere"}
         with log.open("wb") as out:
-            self._process = subprocess.Popen([sys.executable, "-m", "tests.factories.sender_process"], stdin=subprocess.PIPE,
+            self._process = subprocess.Popen([*under, sys.executable, "-m", "tests.factories.sender_process"], stdin=subprocess.PIPE,
                                              stdout=subprocess.PIPE, stderr=out, env=environ, text=True)
 
     def run(self, config: Config, sending: int, where: str = "") -> int:
@@ -95,9 +95,9 @@ class Senders:
 
 
 @contextmanager
-def senders(log: Path) -> Iterator[Senders]:
+def senders(log: Path, under: Sequence[str] = ()) -> Iterator[Senders]:
     """Have senders for the length of the block."""
-    one = Senders(log)
+    one = Senders(log, under)
     try:
         yield one
     finally:
