@@ -39,9 +39,9 @@ def everybody_has_one_mail(stage: Stage, sending: Sending, sink: Sink) -> None:
 def test_where_the_disk_of_the_journal_is_full_no_dot_goes_out_until_there_is_room(stage: Make, sink: Sink, tmp_path: Path) -> None:
     campaign = stage(PEOPLE)
     sending = campaign.frozen()
-    with senders(tmp_path / "log", (binary("prlimit"), "--fsize=4096")) as cramped:
+    with senders(tmp_path / "log", (binary("prlimit"), "--fsize=1024")) as cramped:
         assert cramped.run(campaign.house.config, sending.id) == 0
-    # Room for some dozen lines, and not for a mail more: each that went is known as sent, all others wait untouched.
+    # Room for the lines of some mails, fewer than a slice has: each that went is known as sent, all others wait untouched.
     went = len(sink.taken)
     assert 0 < went < PEOPLE
     assert campaign.states(sending) == {State.SENT: went, State.PENDING: PEOPLE - went}
