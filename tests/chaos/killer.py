@@ -78,7 +78,7 @@ class Killer:
 
     def stop_somebody(self) -> None:
         """SIGSTOP a process for some seconds, SIGCONT after that."""
-        alive = [one for one in self.chaos.workers if one.pid and not one.stopped_until]
+        alive = [one for one in self.chaos.workers if one.pid and not one.is_stopped]
         if alive:
             self.kills["sigstop"] += 1
             self.dice.choice(alive).sleep(self.dice.uniform(*STOPPED_S))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
+import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from redis import Redis, RedisError
 from launch.children import tie_to_parent
 from launch.ports import free_port
 from launch.valkey import find_binary
-from tests.services.processes import binary
+from tests.services.mariadb import daemon, install
 
 
 class Service:
@@ -63,13 +64,10 @@ class Service:
 
 def mariadb(folder: Path, *further: str) -> tuple[Service, str]:
     """Make a server (not started) whose commits are on disk when they are answered; return it and the address of its database ``chaos``."""
-    data, socket, me = folder / "data", folder / "sock", getpass.getuser()
-    subprocess.run(
-        [binary("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db",
-         f"--user={me}"], check=True, capture_output=True, timeout=60)
+    data, socket = folder / "data", folder / "sock"
+    install(data)
     command = [
-        binary("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking", f"--user={me}",
-        "--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=256M", "--max-connections=300",
+        *daemon(data, socket), "--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=256M", "--max-connections=300",
         "--innodb-buffer-pool-dump-at-shutdown=0", "--innodb-buffer-pool-load-at-startup=0", *further]
 
     def answers() -> bool:
@@ -107,7 +105,7 @@ class Worker:
         self.kind, self._command, self._environ, self._log = kind, command, environ, log
         self.process: subprocess.Popen[bytes] | None = None
         self.started_at = self.ended_at = 0.0
-        self.stopped_until = 0.0
+        self.is_stopped = False
 
     @property
     def pid(self) -> int:
@@ -120,13 +118,11 @@ class Worker:
             self.process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._environ, process_group=0,
                 preexec_fn=tie_to_parent())  # noqa: PLW1509 - one system call, no locks
-        self.started_at, self.ended_at, self.stopped_until = time.monotonic(), 0.0, 0.0
+        self.started_at, self.ended_at, self.is_stopped = time.monotonic(), 0.0, False
 
     def look_after(self) -> None:
-        """Start it again when it has ended, wake it when it was stopped long enough."""
+        """Start it again when it has ended."""
         now = time.monotonic()
-        if self.stopped_until and now >= self.stopped_until:
-            self.wake()
         if self.pid:
             return
         self.ended_at = self.ended_at or now
@@ -140,16 +136,18 @@ class Worker:
             self.process.wait()
 
     def sleep(self, seconds: float) -> None:
-        """SIGSTOP, for so long."""
+        """SIGSTOP, for so long. A clock of its own ends it: whoever stopped it may wait meanwhile for a row that it has locked."""
         if self.pid:
             os.killpg(self.pid, signal.SIGSTOP)
-            self.stopped_until = time.monotonic() + seconds
+            self.is_stopped = True
+            threading.Timer(seconds, self.wake).start()
 
     def wake(self) -> None:
         """SIGCONT."""
-        self.stopped_until = 0.0
-        if self.pid:
-            os.killpg(self.pid, signal.SIGCONT)
+        self.is_stopped = False
+        with contextlib.suppress(ProcessLookupError):  # It ended meanwhile.
+            if self.pid:
+                os.killpg(self.pid, signal.SIGCONT)
 
     def end(self) -> None:
         """Ask it to end, and see to it."""

@@ -287,14 +287,13 @@ class Talk(asyncio.Protocol):
             self._out.append(b"554 5.5.1 no valid recipients\r\n")
             return
         fault = self.server.fault("DOT", rcpt)
+        # Ours or not, the client cannot know before it has read the answer to its dot.
+        self.unread, self.answered_at = (mfrom, rcpt), time.monotonic()
         if fault is not None and fault.reply and not fault.reply.startswith("2"):
-            if fault.reply == CUT:
-                self.unread = (mfrom, rcpt)  # Not ours, but the client cannot know that: it waits for the answer to its dot.
-            else:
+            if fault.reply != CUT:
                 self.server.refused(mfrom, rcpt, fault.reply, self)
             self._misbehave(fault, b"")
             return
-        self.unread, self.answered_at = (mfrom, rcpt), time.monotonic()
         self.server.took(mfrom, rcpt, body, self)
         # The record comes first, so that whoever hears 250 finds it. Cut here, it is ours and nobody will hear so.
         good = GOOD["TAKEN"] if fault is None or not fault.reply else fault.reply.replace("\n", "\r\n").encode() + b"\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -49,6 +50,26 @@ class MariaDB:
         return True
 
 
+def install(data: Path) -> None:
+    """Make the data folder of a server, in a folder that has nothing else in it; raise RuntimeError with what the program said if it fails.
+
+    Temporary files go beside the data: a server that starts deletes those of all others in the same place.
+    """
+    made = subprocess.run(
+        [binary("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db",
+         f"--user={getpass.getuser()}"],
+        check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, env={**os.environ, "TMPDIR": str(data.parent)},
+    )
+    if made.returncode:
+        raise RuntimeError(made.stdout)
+
+
+def daemon(data: Path, socket: Path) -> list[str]:
+    """Return the command of a server with this data, that listens on a socket alone; what a caller wants of it comes after."""
+    return [binary("mariadbd"), "--no-defaults", f"--datadir={data}", f"--tmpdir={data.parent}", f"--socket={socket}", "--skip-networking",
+            f"--user={getpass.getuser()}"]
+
+
 @contextmanager
 def running(*options: str) -> Iterator[MariaDB]:
     """Run a server for the length of the block (about 1.5 s to make it). Its folder is short: a socket's path has 107 bytes.
@@ -58,18 +79,12 @@ def running(*options: str) -> Iterator[MariaDB]:
     Its root has no password; the folder is readable by us alone, and with it the socket.
     """
     with tempfile.TemporaryDirectory(prefix="lm-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        data, me = Path(folder) / "data", getpass.getuser()
-        subprocess.run(
-            [binary("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
-             "--skip-test-db", f"--user={me}"],
-            check=True, capture_output=True, timeout=60,
-        )
+        data = Path(folder) / "data"
+        install(data)
         instance = MariaDB(Path(folder) / "sock")
         command = [
-            binary("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={instance.socket}", "--skip-networking", f"--user={me}",
-            "--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--max-connections=100",
-            *options,
-        ]
+            *daemon(data, instance.socket), "--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=64M", "--max-connections=100", *options]
         with server(command, instance.answers, Path(folder) / "log"):
             yield instance
 
