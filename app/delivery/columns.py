@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.campaigns.personalisation import Person, reader_of
@@ -15,16 +15,21 @@ Column = Sequence[str]
 # The place that a token stands in, and the token's purpose.
 TOKENS: Mapping[str, Purpose] = {
     "@open": "open", "@click": "click", "@message_id": "message_id", "@mfrom": "mfrom", "@unsubscribe": "unsubscribe", "@webview": "webview"}
+# The envelope always has one; the others are where a mail's places say so, some behind a merge tag.
+_OF_ENVELOPE = "@mfrom"
+_BEHIND = {"Link:Unsubscribe": "@unsubscribe", "Link:WebBrowser": "@webview"}
 _OF_ROW = {"Subscriber:FirstName": "first_name", "Subscriber:LastName": "last_name", "@to": "email", "Subscriber:EmailAddress": "email"}
 
 
 class Columns:
-    """Makes the columns of one slice. ``plugged``: plug-ins' values by position; a row with a snapshot is read by its person."""
+    """Makes the columns of one slice. ``slots``: the places of the mail; ``is_plain``: neither a plug-in nor a snapshot says anything."""
 
     def __init__(self, trip: Trip, tokens: TokenKeys, rows: Sequence[Any], date: str, people: Callable[[], Iterator[tuple[Any, Person]]],
-                 *, is_plain: bool) -> None:
+                 slots: Iterable[str], *, is_plain: bool) -> None:
         self._trip, self._tokens, self._rows, self._date = trip, tokens, rows, date
         self._people, self._is_plain = people, is_plain
+        named = [slot.partition("|")[0] for slot in slots]
+        self._places = sorted({_OF_ENVELOPE} | {_BEHIND.get(name, name) for name in named} & set(TOKENS))
         self._known: dict[str, Column] = {}
         self._persons: list[Person] | None = None
 
@@ -52,10 +57,10 @@ class Columns:
         return self._read(name)
 
     def _write_tokens(self) -> None:
-        """All kinds at once: what the tokens of a recipient have in common is written once."""
+        """All kinds that the mail has, at once: what the tokens of a recipient have in common is written once."""
         positions = [row.position for row in self._rows]
-        made = self._tokens.make_all(tuple(TOKENS.values()), self._trip.sending_id, positions)
-        self._known.update(zip(TOKENS, made, strict=True))
+        made = self._tokens.make_all([TOKENS[name] for name in self._places], self._trip.sending_id, positions)
+        self._known.update(zip(self._places, made, strict=True))
 
     def _read(self, name: str) -> Column:
         """Ask each person, as for a single mail; what only one list has is the list's."""

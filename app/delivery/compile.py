@@ -70,7 +70,8 @@ class CompiledSending:
     def render_many(self, rows: Sequence[Any], plugged: Mapping[int, Mapping[str, str]]) -> Iterator[tuple[Any, Rendered | Exception]]:
         """Yield each row with its mail, signed, as they are asked for; with the error where its values cannot be written."""
         is_plain = not plugged and all(row.snapshot is None for row in rows)
-        columns = Columns(self.trip, self.tokens, rows, date_text(time.time()), lambda: self.people(rows, plugged), is_plain=is_plain)
+        columns = Columns(self.trip, self.tokens, rows, date_text(time.time()), lambda: self.people(rows, plugged),
+                          self.message.slots, is_plain=is_plain)
         values = list(zip(*(columns.of(name) for name in self.message.slots), strict=True)) or [()] * len(rows)
         tokens, fixed, domain = columns.of("@mfrom"), self.addressed.mfrom_fixed, self.addressed.mfrom_domain
         render, signer = self.message.render, self.signer

@@ -7,7 +7,7 @@ two at once the second finds that the place has moved and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from app.delivery.again import write_again
 from app.delivery.crash import crash_point
 from app.delivery.cutting import LARGEST, OWN_BATCH_FROM, cut
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
-from app.delivery.ledger import BATCHES, KINDS, RECIPIENTS, SENDINGS, State
+from app.delivery.ledger import BATCHES, KINDS, RECIPIENTS, ROOM, SENDINGS, State
 from app.delivery.parting import AT_ONCE, Places, by_place, places_of, revive_apart
 from app.delivery.plan import Plan, plan_of
 from app.delivery.providers import known_groups
@@ -144,11 +144,12 @@ def insert_recipients(connection: Connection, sending_id: int, after: int, rows:
     parts = [(place, part.group, "waiting", part.rows) for place, members in by_place(rows, places or {}) for part in cut(members, known)]
     parts += [(AT_ONCE, "", "done", skipped[start:start + LARGEST]) for start in range(0, len(skipped), LARGEST)]
     ordered: dict[str, list[Row]] = {"waiting": [], "done": []}
+    room: dict[str, Mapping[str, Any]] = {"waiting": ROOM, "done": {}}
     for place, group, state, members in parts:
         batches.append({"sending_id": sending_id, "first": position + 1, "last": position + len(members), "pacing_group": group,
                         "kind": members[0]["kind"], "wave": place.wave, "not_before": place.not_before,
                         "state": state, "skipped": len(members) if state == "done" else 0})
-        ordered[state] += [{**member, "position": position + offset} for offset, member in enumerate(members, start=1)]
+        ordered[state] += [{**member, **room[state], "position": position + offset} for offset, member in enumerate(members, start=1)]
         position += len(members)
     for written in ordered.values():
         _write(connection, RECIPIENTS, written)

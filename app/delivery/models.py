@@ -93,7 +93,8 @@ class Recipient(Base):
     attempts: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
     # Not before this moment. Of a row that is being tried again it is the lease of that try; NULL: a first try, or a final state.
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # The slice that the row is in flight under; an outcome of an older one finds no row.
+    # The slice that the row is in flight under; an outcome of an older one finds no row. What it, slot_id, code and settled_at hold before
+    # the first try only keeps their room (app.delivery.ledger.ROOM).
     claim: Mapped[str | None] = mapped_column(exact(32))
     slot_id: Mapped[int | None] = mapped_column()
     code: Mapped[int | None] = mapped_column(sa.SmallInteger)

@@ -113,7 +113,7 @@ def _accepting(is_retry: bool) -> sa.Update:
             .where(row.sending_id == sa.bindparam("sending"), row.claim == sa.bindparam("token"), row.state == State.INFLIGHT,
                    row.position.between(sa.bindparam("first"), sa.bindparam("last")))
             .values(state=State.SENT, code=250, enhanced=None, reply=None, settled_at=sa.bindparam("now", type_=row.settled_at.type),
-                    next_at=None, slot_id=None, **over))
+                    next_at=None, **over))
 
 
 def _settle_one(connection: Connection, of: SliceId, result: Result, batch_id: int, moves: Moves) -> int:

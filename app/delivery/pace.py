@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LARGEST = 200
+LARGEST = 500
 FIRST = 20
 # A slice is begun at the earliest when the one before it ends; both together stay under the two seconds of work that a slice may hold.
 SLICE_S = 1.0

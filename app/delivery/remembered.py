@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.db import utcnow
-from app.delivery.ledger import DOUBTED, RECIPIENTS, State
+from app.delivery.ledger import DOUBTED, RECIPIENTS, UNSETTLED, State
 
 if TYPE_CHECKING:
     from app.delivery.outcome import Result, SliceId
@@ -35,7 +35,9 @@ def moment_of(result: Result) -> Any:
     """Return what to write as the moment: a row that was put off keeps that of its first try, any other is settled now."""
     if result.state is not State.PENDING:
         return utcnow()
-    return RECIPIENTS.c.settled_at if result.schedule is None else sa.func.coalesce(RECIPIENTS.c.settled_at, utcnow())
+    moment = RECIPIENTS.c.settled_at
+    known = sa.func.nullif(moment, sa.literal(UNSETTLED, moment.type), type_=moment.type)
+    return moment if result.schedule is None else sa.func.coalesce(known, utcnow())
 
 
 def in_time(connection: Connection, of: SliceId, results: Sequence[Result]) -> Sequence[Result]:
@@ -54,7 +56,7 @@ def in_time(connection: Connection, of: SliceId, results: Sequence[Result]) -> S
 
 
 def _judged(result: Result, row: Any) -> Result:
-    if result.schedule is None or row is None or row.settled_at is None:
+    if result.schedule is None or row is None or row.settled_at in {None, UNSETTLED}:
         return result
     delay_s = result.schedule.delay_s(row.attempts, (utcnow() - row.settled_at).total_seconds())
     if delay_s is None:

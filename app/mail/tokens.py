@@ -1,7 +1,7 @@
 """Tokens in addresses and links: which recipient of which sending, and nobody but us could have written it.
 
-Layout: version (1 byte), sending (4), position (4), the first 10 bytes of an HMAC-SHA256 under the sub-key of the purpose; base32, lower
-case, without padding: 31 characters. Case does not matter, because mail servers change it (architecture.md, Delivery 8).
+Layout: version (1 byte), sending (4), position (4), the 10 bytes that are the purpose's own of an HMAC-SHA512; base32, lower case, without
+padding: 31 characters. Case does not matter, because mail servers change it (architecture.md, Delivery 8; docs/adr/0006).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+# Their order is part of the layout: six share an HMAC, the first six being those that one mail may have all of.
 Purpose = Literal["mfrom", "open", "click", "unsubscribe", "webview", "message_id", "confirm", "preview"]
 VERSION, MAC_BYTES, LENGTH = 1, 10, 31
 _ID = struct.Struct(">BII")
@@ -22,7 +23,11 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 # Three letters at a time, by 15 bits: the standard library's base32 costs three times as much, and each mail has six tokens.
 _THREE = tuple(first + second + third for first in _LETTERS for second in _LETTERS for third in _LETTERS)
 _TWO = tuple(first + second for first in _LETTERS for second in _LETTERS)
-_BLOCK = 64
+_BLOCK = 128
+_OF_ONE_HMAC = 6
+# Which HMAC a purpose is of, and where its ten bytes begin.
+_SECTIONS: dict[str, tuple[int, int]] = {
+    purpose: (number // _OF_ONE_HMAC, number % _OF_ONE_HMAC * MAC_BYTES) for number, purpose in enumerate(get_args(Purpose))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +39,18 @@ class LedgerId:
 
 
 def _begun(key: bytes) -> tuple[Any, Any]:
-    """Return the inner and the outer hash of an HMAC-SHA256, both fed with the key (at most 64 bytes)."""
+    """Return the inner and the outer hash of an HMAC-SHA512, both fed with the key (at most 128 bytes)."""
     padded = key.ljust(_BLOCK, b"\0")
-    return hashlib.sha256(bytes(byte ^ 0x36 for byte in padded)), hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+    return hashlib.sha512(bytes(byte ^ 0x36 for byte in padded)), hashlib.sha512(bytes(byte ^ 0x5C for byte in padded))
 
 
 class TokenKeys:
-    """Makes and reads tokens; one sub-key for each purpose, so that a tracking token unsubscribes nobody."""
+    """Makes and reads tokens. What one purpose has of an HMAC says nothing of what another has: a tracking token unsubscribes nobody."""
 
     def __init__(self, master: bytes) -> None:
         self._keys = {purpose: hmac.digest(master, b"lettermill-token:" + purpose.encode(), "sha256") for purpose in get_args(Purpose)}
-        self._begun = {purpose: _begun(key) for purpose, key in self._keys.items()}
+        self._token_keys = [hmac.digest(master, b"lettermill-tokens:%d" % number, "sha512") for number in range(1 + max(_SECTIONS.values())[0])]
+        self._begun = [_begun(key) for key in self._token_keys]
 
     def make(self, purpose: Purpose, sending_id: int, position: int) -> str:
         """Return the token of one recipient."""
@@ -62,20 +68,26 @@ class TokenKeys:
         What all tokens of a recipient begin with, 14 letters of version, sending and position, is written once.
         """
         columns: list[list[str]] = [[] for _ in purposes]
-        made = [(*self._begun[purpose], column) for purpose, column in zip(purposes, columns, strict=True)]
+        wanted: dict[int, list[tuple[int, int, list[str]]]] = {}
+        for purpose, column in zip(purposes, columns, strict=True):
+            which, at = _SECTIONS[purpose]
+            wanted.setdefault(which, []).append((at, at + MAC_BYTES, column))
+        made = [(*self._begun[which], parts) for which, parts in wanted.items()]
         pack, number, three, two = _ID.pack, int.from_bytes, _THREE, _TWO
         for position in positions:
             raw = pack(VERSION, sending_id, position)
             bits = number(raw, "big")
             head = three[bits >> 57] + three[bits >> 42 & 32767] + three[bits >> 27 & 32767] + three[bits >> 12 & 32767] + two[bits >> 2 & 1023]
             rest = (bits & 3) << 83
-            for inner, outer, column in made:
+            for inner, outer, parts in made:
                 first, second = inner.copy(), outer.copy()
                 first.update(raw)
                 second.update(first.digest())
-                mac = rest | number(second.digest()[:MAC_BYTES], "big") << 3
-                column.append(f"{head}{three[mac >> 70]}{three[mac >> 55 & 32767]}{three[mac >> 40 & 32767]}{three[mac >> 25 & 32767]}"
-                              f"{three[mac >> 10 & 32767]}{two[mac & 1023]}")
+                digest = second.digest()
+                for start, end, column in parts:
+                    mac = rest | number(digest[start:end], "big") << 3
+                    column.append(f"{head}{three[mac >> 70]}{three[mac >> 55 & 32767]}{three[mac >> 40 & 32767]}{three[mac >> 25 & 32767]}"
+                                  f"{three[mac >> 10 & 32767]}{two[mac & 1023]}")
         return columns
 
     def read(self, purpose: Purpose, token: str) -> LedgerId | None:
@@ -87,7 +99,8 @@ class TokenKeys:
         except ValueError:
             return None
         body, mac = raw[:_ID.size], raw[_ID.size:]
-        if not hmac.compare_digest(mac, hmac.digest(self._keys[purpose], body, "sha256")[:MAC_BYTES]):
+        which, at = _SECTIONS[purpose]
+        if not hmac.compare_digest(mac, hmac.digest(self._token_keys[which], body, "sha512")[at:at + MAC_BYTES]):
             return None
         version, sending_id, position = _ID.unpack(body)
         is_canonical = base64.b32encode(raw).decode().rstrip(_PADDING) == token.upper()

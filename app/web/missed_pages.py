@@ -104,7 +104,7 @@ def _lines(people: Iterator[tuple[Group, Any]], say: Callable[[Group], str]) -> 
     for group, row in people:
         at = row.settled_at if row.state not in (State.PENDING, State.INFLIGHT) else None
         moments = [moment.isoformat(" ", "seconds").removesuffix("+00:00") if moment else "" for moment in (at, row.next_at)]
-        yield csv_line([row.email, group.state, row.reason, say(group), row.attempts, row.code, row.enhanced, row.reply, *moments])
+        yield csv_line([row.email, group.state, row.reason, say(group), row.attempts, row.code or "", row.enhanced, row.reply, *moments])
 
 
 # -------------------------------------------------------------------------------------------------- retry exactly these
