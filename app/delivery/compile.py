@@ -6,9 +6,9 @@ The road is walked once over the content, the result is compiled, and each place
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.campaigns.personalisation import OF_LINKS, Person, hashed_id, reader_of
 from app.delivery.columns import TOKENS, Columns, person
@@ -17,21 +17,12 @@ from app.delivery.people import SLIM_NAMES
 from app.delivery.road import Mail, Stop, Trip, travel
 from app.delivery.seeds import with_mark
 from app.delivery.steps import ADDRESSING, WRITING
+from app.delivery.transports.wire import WireMessage
 from app.mail.dkim import DkimSigner
 from app.mail.headers import HeaderError, date_text
 from app.mail.message import CompiledMessage, compile_message
 from app.mail.mfrom import mfrom_address
 from app.mail.tokens import TokenKeys
-
-
-class Rendered(NamedTuple):
-    """One finished mail and its envelope. ``envid``: the token that a report about it brings back."""
-
-    position: int
-    mfrom: str
-    rcpt_to: str
-    data: bytes
-    envid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +58,44 @@ class CompiledSending:
             hashed = hashed_id(self.trip.id_key, "subscriber", row.subscriber_id) if shows_hash else ""
             yield row, person(self.trip, row, more, plugged.get(row.position, {}), hashed)
 
-    def render_many(self, rows: Sequence[Any], plugged: Mapping[int, Mapping[str, str]]) -> Iterator[tuple[Any, Rendered | Exception]]:
+    def render_many(self, rows: Sequence[Any], plugged: Mapping[int, Mapping[str, str]],
+                    deadline: float | None = None) -> Iterator[tuple[Any, WireMessage | Exception]]:
         """Yield each row with its mail, signed, as they are asked for; with the error where its values cannot be written."""
         is_plain = not plugged and all(row.snapshot is None for row in rows)
         columns = Columns(self.trip, self.tokens, rows, date_text(time.time()), lambda: self.people(rows, plugged),
                           self.message.slots, is_plain=is_plain)
-        values = list(zip(*(columns.of(name) for name in self.message.slots), strict=True)) or [()] * len(rows)
         tokens, fixed, domain = columns.of("@mfrom"), self.addressed.mfrom_fixed, self.addressed.mfrom_domain
-        render, signer = self.message.render, self.signer
-        for row, of_row, token in zip(rows, values, tokens, strict=True):
+        message, safe = self._safe(len(rows), [columns.of(name) for name in self.message.slots])
+        signer, is_bare = self.signer, is_plain and self.signer is None
+        for row, of_row, token in zip(rows, safe, tokens, strict=True):
             try:
-                data = with_mark(row, render(of_row))
-                data = data if signer is None else signer.sign(data, int(time.time()))
-                yield row, Rendered(row.position, fixed or mfrom_address(token, domain), row.email, data, token)
+                data = message(of_row)
+                if not is_bare:
+                    data = with_mark(row, data)
+                    data = data if signer is None else signer.sign(data, int(time.time()))
+                yield row, WireMessage(row.position, fixed or mfrom_address(token, domain), row.email, data, deadline, token, is_clean=True)
             except (HeaderError, UnicodeError) as error:
                 yield row, error
 
-    def render(self, row: Any, person: Person) -> Rendered:
+    def _safe(self, number: int, columns: Sequence[Sequence[str]]) -> tuple[Callable[[Sequence[str]], bytes], Iterable[Sequence[str]]]:
+        """Return what makes a message, and what it makes it of for each recipient; one by one where somebody's values cannot be written."""
+        rows: Sequence[Sequence[str]] = list(zip(*columns, strict=True)) or [()] * number
+        try:
+            return self.message.join, self.message.safe(columns, rows)
+        except (HeaderError, UnicodeError):
+            return self.message.render, rows
+
+    def render(self, row: Any, person: Person) -> WireMessage:
         """Return one recipient's mail, signed; raise HeaderError or UnicodeError for values that cannot be written."""
         return self.finish(row, person, self.message.render([read(person) for read in self.readers]))
 
-    def finish(self, row: Any, person: Person, data: bytes) -> Rendered:
+    def finish(self, row: Any, person: Person, data: bytes) -> WireMessage:
         """Sign a rendered mail and give it its envelope."""
         data = with_mark(row, data)
         if self.signer is not None:
             data = self.signer.sign(data, int(time.time()))
         mfrom = self.addressed.mfrom_fixed or mfrom_address(person.more["@mfrom"], self.addressed.mfrom_domain)
-        return Rendered(row.position, mfrom, row.email, data, person.more["@mfrom"])
+        return WireMessage(row.position, mfrom, row.email, data, envid=person.more["@mfrom"], is_clean=True)
 
 
 def compile_sending(trip: Trip, tokens: TokenKeys, signer: DkimSigner | None = None) -> CompiledSending:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.delivery.asking import sending_view
-from app.delivery.compile import CompiledSending, Rendered
+from app.delivery.compile import CompiledSending
 from app.delivery.crash import crash_point
 from app.delivery.ledger import State
 from app.delivery.outcome import Result
@@ -63,10 +63,10 @@ class Flow:
         slice_ = OpenSlice(of, {row.position: row for row in of.rows})
         self._open.append(slice_)
         deadline = of.began + BEGIN_WITHIN_S
-        for row, mail in _mails(of):
-            if isinstance(mail, Rendered) and may_stand_in_envelope(row.email):
+        for row, mail in _mails(of, deadline):
+            if isinstance(mail, WireMessage) and may_stand_in_envelope(row.email):
                 crash_point("after_render")
-                yield WireMessage(row.position, mail.mfrom, mail.rcpt_to, mail.data, deadline, mail.envid, is_clean=True)
+                yield mail
             else:
                 slice_.results.append(_stopped(of, row, mail))
         self._close_those_that_are_over()
@@ -89,11 +89,11 @@ class Flow:
             self._over(slice_.of, slice_.results)
 
 
-def _mails(of: Slice) -> Iterator[tuple[Any, Rendered | Stop | Exception]]:
+def _mails(of: Slice, deadline: float) -> Iterator[tuple[Any, WireMessage | Stop | Exception]]:
     slowly = has_slow_path(of.now.enabled)
     for variant, rows in _by_variant(of).items():
         compiled = of.compiled[variant]
-        yield from _slowly(of, compiled, rows) if slowly else compiled.render_many(rows, of.plugged)
+        yield from _slowly(of, compiled, rows, deadline) if slowly else compiled.render_many(rows, of.plugged, deadline)
 
 
 def _by_variant(of: Slice) -> dict[int, list[Any]]:
@@ -105,15 +105,16 @@ def _by_variant(of: Slice) -> dict[int, list[Any]]:
     return found
 
 
-def _slowly(of: Slice, compiled: CompiledSending, rows: list[Any]) -> Iterator[tuple[Any, Rendered | Stop | Exception]]:
+def _slowly(of: Slice, compiled: CompiledSending, rows: list[Any], deadline: float) -> Iterator[tuple[Any, WireMessage | Stop | Exception]]:
     for row, person in compiled.people(rows, of.plugged):
         try:
-            yield row, render_slowly(compiled, of.now.enabled, sending_view(of.now.sending), row, person)
+            mail = render_slowly(compiled, of.now.enabled, sending_view(of.now.sending), row, person)
+            yield row, mail._replace(deadline=deadline) if isinstance(mail, WireMessage) else mail
         except (HeaderError, UnicodeError) as error:
             yield row, error
 
 
-def _stopped(of: Slice, row: Any, mail: Rendered | Stop | Exception) -> Result:
+def _stopped(of: Slice, row: Any, mail: WireMessage | Stop | Exception) -> Result:
     """Return the result of a mail that a step stopped, or that cannot be written."""
     if isinstance(mail, Stop):
         return of.policy.after_stop(row.position, mail)

@@ -52,7 +52,7 @@ class Unwritable:
         """Yield the rows as they are."""
         return ((row, person_of(row, {})) for row in rows)
 
-    def render_many(self, rows: Sequence[Any], _plugged: object) -> Iterator[tuple[Any, Exception]]:
+    def render_many(self, rows: Sequence[Any], _plugged: object, _deadline: float | None = None) -> Iterator[tuple[Any, Exception]]:
         """Yield the rows with what is wrong."""
         return ((row, HeaderError(str(self._error))) for row in rows)
 

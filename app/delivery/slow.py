@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from app.campaigns.personalisation import Person, fill, reader_of
-from app.delivery.compile import CompiledSending, Rendered, walk
+from app.delivery.compile import CompiledSending, walk
 from app.delivery.road import Mail, Stop
 from app.delivery.steps import ADDRESSING
+from app.delivery.transports.wire import WireMessage
 from app.mail.message import compile_message
 from app.mail.mfrom import mfrom_address
 from app.plugins.calling import PluginFailed
@@ -19,7 +20,7 @@ from app.plugins.views import Defer, MessageView, SendingView, Skip
 PLUGIN = "plugin"
 
 
-def render_slowly(compiled: CompiledSending, enabled: EnabledPlugins, sending: SendingView, row: Any, person: Person) -> Rendered | Stop:
+def render_slowly(compiled: CompiledSending, enabled: EnabledPlugins, sending: SendingView, row: Any, person: Person) -> WireMessage | Stop:
     """Return one mail as plug-ins want it, or their word that it does not go (now)."""
     view = _view(compiled, row, person)
     verdict = filter_message(enabled, sending, view)

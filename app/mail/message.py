@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Literal
@@ -88,12 +88,23 @@ class CompiledMessage:
         self._in_order = itemgetter(*order) if len(order) > 1 else tuple
 
     def render(self, values: Values) -> bytes:
-        """Return the whole message for one recipient; raise HeaderError for a value that no header can hold."""
-        made = [part(values) for part in self._headers]
-        for number, is_simple, slowly in self._places:
-            text = values[number]
-            made.append(text + SOFT_BREAK if is_simple(text) else slowly(text))
-        return "".join(self._in_order((*self._texts, *values, *made))).encode("ascii")
+        """Return the whole message for one recipient; raise HeaderError or UnicodeError for a value that cannot be written."""
+        return self.join(next(iter(self.safe([(value,) for value in values], [values]))))
+
+    def safe(self, columns: Sequence[Values], rows: Sequence[Values]) -> Iterable[Values]:
+        """Return for each recipient what ``join`` makes a message of. ``columns``: the values by slot, ``rows``: the same by recipient.
+
+        Place by place, not mail by mail: a slice has each of them hundreds of times. Raises HeaderError or UnicodeError if a value of
+        anybody cannot be written; ``render`` says of each whose.
+        """
+        headers = [[part(values) for values in rows] for part in self._headers]
+        places = [[text + SOFT_BREAK if is_simple(text) else slowly(text) for text in columns[number]]
+                  for number, is_simple, slowly in self._places]
+        return zip(*columns, *headers, *places, strict=True) if columns or headers else [()] * len(rows)
+
+    def join(self, safe: Values) -> bytes:
+        """Return the message of one recipient, of what ``safe`` returned for it."""
+        return "".join(self._in_order((*self._texts, *safe))).encode("ascii")
 
 
 class _Builder:

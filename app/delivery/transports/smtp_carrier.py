@@ -12,7 +12,7 @@ from collections.abc import Callable
 from app.delivery.crash import crash_point
 from app.delivery.journal import JournalFull
 from app.delivery.transports.outcome import Outcome, broken_off, in_doubt, unstarted
-from app.delivery.transports.smtp_envelope import Features, commands, refusal, stuffed
+from app.delivery.transports.smtp_envelope import Envelopes, Features, stuffed
 from app.delivery.transports.smtp_protocol import Channel
 from app.delivery.transports.smtp_run import Run
 from app.delivery.transports.smtp_server import SessionFailed, SmtpServer, Timeouts
@@ -33,7 +33,8 @@ class Carrier(ABC):
     """What a session has under way, and what of it has gone out."""
 
     def __init__(self, channel: Channel, features: Features, server: SmtpServer, timeouts: Timeouts, on_end: OnEnd) -> None:
-        self._channel, self._features, self._timeouts, self._on_end = channel, features, timeouts, on_end
+        self._channel, self._timeouts, self._on_end = channel, timeouts, on_end
+        self._envelopes = Envelopes(features)
         self._run = _NO_RUN
         self._is_pipelining = "PIPELINING" in features
         self._left = server.messages_per_connection or -1
@@ -59,26 +60,22 @@ class Carrier(ABC):
     def _envelope(self, task: Task) -> bytes:
         """Return as much of the envelope as may go now, and expect its replies."""
         self._left -= 1
-        mail, rcpt = commands(task.message, self._features)
-        self._expected.append((Phase.MAIL, task))
         if not self._is_pipelining:
-            return mail
-        self._expected += ((Phase.RCPT, task), (Phase.DATA, task))
-        return mail + rcpt + b"DATA\r\n"
+            self._expected.append((Phase.MAIL, task))
+            return self._envelopes.both(task.message)[0]
+        self._expected += ((Phase.MAIL, task), (Phase.RCPT, task), (Phase.DATA, task))
+        return self._envelopes.whole(task.message)
 
     def _next(self) -> Task | None:
         """Return the next message for this session; one that the server cannot take is settled on the way."""
         while self._left and not self._is_over and (task := self._run.take()) is not None:
-            outcome = refusal(task.message, self._features)
+            outcome = self._envelopes.refusal(task.message)
             if outcome is None:
                 return task
             self._run.put(outcome)
         return None
 
     def _write_body(self, task: Task) -> None:
-        if not task.may_end:
-            self._drop(task, TOO_LATE)
-            return
         task.body_begun = True
         crash_point("before_body")
         text = task.message.data if task.message.is_clean else stuffed(task.message.data)

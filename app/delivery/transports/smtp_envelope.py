@@ -21,6 +21,41 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 LONGEST_ORCPT, LONGEST_ENVID = 500, 100
 
 
+class Envelopes:
+    """Writes envelopes for one server, as its EHLO allows.
+
+    A mail of our own compiler, which nearly all are, wants few looks: it is ASCII, its return path and its token need no escape.
+    """
+
+    def __init__(self, features: Features) -> None:
+        self._features = features
+        self._size, self._dsn = " SIZE=%d" if "SIZE" in features else "", "DSN" in features
+        limit = features.get("SIZE", "")
+        self._largest = int(limit) if limit.isdigit() else 0
+
+    def refusal(self, message: WireMessage) -> Outcome | None:
+        """Return the outcome of a message that this server cannot take; None where it can."""
+        if message.is_clean and message.rcpt_to.isascii() and message.mfrom.isascii() and not 0 < self._largest < len(message.data):
+            return None
+        return refusal(message, self._features)
+
+    def both(self, message: WireMessage) -> tuple[bytes, bytes]:
+        """Return MAIL and RCPT."""
+        return commands(message, self._features)
+
+    def whole(self, message: WireMessage) -> bytes:
+        """Return MAIL, RCPT and DATA in one piece."""
+        address = message.rcpt_to
+        if not message.is_clean or not address.isascii() or not message.mfrom.isascii():
+            mail, rcpt = self.both(message)
+            return mail + rcpt + b"DATA\r\n"
+        size = self._size and self._size % len(message.data)
+        if not self._dsn or not message.envid:
+            return f"MAIL FROM:<{message.mfrom}>{size}\r\nRCPT TO:<{address}>\r\nDATA\r\n".encode()
+        return (f"MAIL FROM:<{message.mfrom}>{size} RET=HDRS ENVID={message.envid}\r\n"
+                f"RCPT TO:<{address}>{_notify(address)}\r\nDATA\r\n").encode()
+
+
 def commands(message: WireMessage, features: Features) -> tuple[bytes, bytes]:
     """Return MAIL and RCPT with the parameters that the message needs and the server offers."""
     parameters = ""

@@ -26,6 +26,11 @@ def _ignore_reply(_lines: list[bytes]) -> None:
     """Before anybody listens."""
 
 
+def _all(lines: list[bytes]) -> list[bytes]:
+    """Let every reply be put together."""
+    return lines
+
+
 def _ignore_loss(_why: str) -> None:
     """Before anybody listens."""
 
@@ -33,13 +38,14 @@ def _ignore_loss(_why: str) -> None:
 class Channel(asyncio.BufferedProtocol):
     """One connection.
 
-    ``on_reply`` gets the lines of each reply, ``on_pause`` hears that no further reply is here yet, ``on_drained`` that the kernel took
+    ``on_lines`` gets the whole lines that came and returns those that are to be put together, ``on_reply`` the lines of each such reply, ``on_pause`` hears that no further reply is here yet, ``on_drained`` that the kernel took
     everything, ``on_lost`` once the reason of the end.
     """
 
     def __init__(self) -> None:
         self.lost = ""
         self.is_full = False
+        self.on_lines: Callable[[list[bytes]], list[bytes]] = _all
         self.on_reply: OnReply = _ignore_reply
         self.on_lost: Callable[[str], None] = _ignore_loss
         self.on_pause: Callable[[], None] = _ignore
@@ -107,9 +113,8 @@ class Channel(asyncio.BufferedProtocol):
     def _take(self, data: bytes) -> None:
         lines = (self._rest + data if self._rest else data).split(b"\n")
         self._rest = lines.pop()
-        for line in lines:
-            # Nearly every reply is one line; only the others are gathered.
-            whole = [line.rstrip(b"\r")] if line[3:4] != b"-" and not self._lines else self._gathered(line)
+        for line in lines if self._lines else self.on_lines(lines):
+            whole = self._gathered(line)
             if not whole:
                 continue
             if len(line) < 3 or not line[:3].isdigit() or len(whole) >= MOST_LINES:

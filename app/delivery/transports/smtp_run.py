@@ -44,7 +44,7 @@ class Run:
 
     def take(self) -> Task | None:
         """Return the next message that may be begun now, None where there is none."""
-        while not self.is_stopped:
+        while self.trouble is None and self.error is None:
             task = self._ready.popleft() if self._ready else self._pull()
             if task is None or task.may_begin:
                 return task

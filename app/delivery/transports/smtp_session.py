@@ -11,7 +11,7 @@ from functools import lru_cache
 from app.delivery.crash import crash_point
 from app.delivery.transports.outcome import Outcome, of_reply
 from app.delivery.transports.smtp_carrier import TOO_LATE, Carrier, OnEnd
-from app.delivery.transports.smtp_envelope import Features, commands
+from app.delivery.transports.smtp_envelope import Features
 from app.delivery.transports.smtp_protocol import Channel
 from app.delivery.transports.smtp_run import Run
 from app.delivery.transports.smtp_server import SessionFailed, SmtpServer, Timeouts
@@ -23,8 +23,8 @@ SIGN_IN_CODES = frozenset({530, 534, 535, 538})
 
 @lru_cache(256)
 def _taken(line: bytes) -> Reply:
-    """Return the last line of a yes as a reply; many servers say the same words each time."""
-    return parse_reply([line])
+    """Return the line of a yes as a reply; many servers say the same words each time."""
+    return parse_reply([line.rstrip(b"\r")])
 
 
 class SmtpSession(Carrier):
@@ -33,7 +33,7 @@ class SmtpSession(Carrier):
     def __init__(self, channel: Channel, features: Features, server: SmtpServer, timeouts: Timeouts, on_end: OnEnd) -> None:
         super().__init__(channel, features, server, timeouts, on_end)
         self._wants_reset, self._unsent = False, 0
-        channel.on_reply, channel.on_pause, channel.on_drained = self._on_reply, self._arm, self._on_drained
+        channel.on_lines, channel.on_reply, channel.on_pause, channel.on_drained = self._usual, self._on_reply, self._arm, self._on_drained
 
     def begin(self, task: Task) -> None:
         """Send a message's envelope."""
@@ -65,20 +65,33 @@ class SmtpSession(Carrier):
         else:
             self._watch.rest()
 
+    def _usual(self, lines: list[bytes]) -> list[bytes]:
+        """Take what nearly every line is: yes to an envelope that went out whole, yes to a mail, yes to DATA. Return those behind it."""
+        expected = self._expected
+        for number, line in enumerate(lines):
+            phase, task = expected[0] if expected else (Step.RESET, None)
+            if task is None or self._is_over:
+                return lines[number:]
+            said = line[:4]
+            if said == b"250 " and self._is_pipelining and (phase is Phase.MAIL or phase is Phase.RCPT):
+                expected.popleft()
+                task.mail_taken = True
+            elif said == b"250 " and phase is Phase.DOT:
+                expected.popleft()
+                self._accepted(task, line)
+            elif said == b"354 " and phase is Phase.DATA and task.refused is None:
+                expected.popleft()
+                self._write_body(task)
+            else:
+                return lines[number:]
+        return []
+
     def _on_reply(self, lines: list[bytes]) -> None:
         if not self._expected:
             self._cut(f"the server said {str(parse_reply(lines))[:200]} unasked")
             return
         phase, task = self._expected.popleft()
-        said = lines[-1][:3]
-        # What nearly every reply is: yes to an envelope that went out whole, yes to a mail.
-        if said == b"250" and task is not None and self._is_pipelining and (phase is Phase.MAIL or phase is Phase.RCPT):
-            task.mail_taken = True
-            return
-        if said == b"250" and task is not None and phase is Phase.DOT:
-            self._accepted(task, lines[-1])
-            return
-        code = int(said)
+        code = int(lines[-1][:3])
         if isinstance(phase, Step):
             self._after_step(phase, task, code)
         elif task is not None:
@@ -110,7 +123,7 @@ class SmtpSession(Carrier):
         if not self._is_pipelining:
             is_mail = phase is Phase.MAIL
             self._expected.append((Phase.RCPT if is_mail else Phase.DATA, task))
-            self._channel.write(commands(task.message, self._features)[1] if is_mail else b"DATA\r\n")
+            self._channel.write(self._envelopes.both(task.message)[1] if is_mail else b"DATA\r\n")
 
     def _after_data(self, task: Task, code: int, lines: list[bytes]) -> None:
         if code != 354:

@@ -27,12 +27,13 @@ class Task:
 
     def __init__(self, message: WireMessage) -> None:
         self.message, self.tries = message, 0
-        self.forget_session()
+        self.mail_taken = self.body_begun = self.dotted = False
+        self.refused: tuple[Phase, Reply] | None = None
 
     def forget_session(self) -> None:
         """Begin anew on another session."""
         self.mail_taken = self.body_begun = self.dotted = False
-        self.refused: tuple[Phase, Reply] | None = None
+        self.refused = None
 
     @property
     def may_begin(self) -> bool:

@@ -10,7 +10,8 @@ class WireMessage(NamedTuple):
 
     ``deadline``: monotonic seconds after which it must not be begun, or None. ``envid``: what reports about it are known by (RFC 3461),
     our own token; empty: no report is asked for. ``is_clean``: our compiler
-    wrote it, so it is ASCII, no line begins with a dot, and the last one ends.
+    wrote it, so it is ASCII, no line begins with a dot, and the last one ends; its return path is ours, and its recipient was looked at
+    (``may_stand_in_envelope``).
     """
 
     position: int
