@@ -5,22 +5,23 @@ The road is walked once over the content, the result is compiled, and each place
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.campaigns.personalisation import OF_LINKS, Person, hashed_id, reader_of
 from app.delivery.columns import TOKENS, Columns, person
 from app.delivery.content import split_texts
 from app.delivery.people import SLIM_NAMES
-from app.delivery.road import Mail, Stop, Trip, travel
+from app.delivery.road import Html, Mail, Stop, Trip, travel
 from app.delivery.seeds import with_mark
 from app.delivery.steps import ADDRESSING, WRITING
 from app.delivery.transports.wire import WireMessage
 from app.mail.dkim import DkimSigner
 from app.mail.headers import HeaderError, date_text
-from app.mail.message import CompiledMessage, compile_message
+from app.mail.message import CompiledMessage, Slot, compile_message
 from app.mail.mfrom import mfrom_address
 from app.mail.tokens import TokenKeys
 
@@ -102,9 +103,20 @@ def compile_sending(trip: Trip, tokens: TokenKeys, signer: DkimSigner | None = N
     """Walk the road and compile what comes out; raise HeaderError for content that makes no message."""
     written = walk(blank_mail(trip.content), trip, WRITING)
     addressed = walk(written, trip, ADDRESSING)
-    message = compile_message(addressed.draft())
+    message = compile_message(_with_ready_links(addressed, trip).draft())
     readers = tuple(reader_of(name) for name in message.slots)
     return CompiledSending(trip, written, addressed, message, readers, tokens, signer)
+
+
+def _with_ready_links(mail: Mail, trip: Trip) -> Mail:
+    """Write the addresses of ours that authors put in as tags out, but for their token: nothing in them is to be made safe for each."""
+    def written(pieces: Html) -> Iterator[Any]:
+        for piece in pieces:
+            build = links.get(piece.name.partition("|")[0]) if isinstance(piece, Slot) else None
+            yield from (piece,) if build is None else (html.escape(part) if piece.kind == "html" and isinstance(part, str) else part for part in build())
+
+    links = {"Link:Unsubscribe": trip.urls.leave, "Link:WebBrowser": trip.urls.view}
+    return replace(mail, html=None if mail.html is None else tuple(written(mail.html)), plain=tuple(written(mail.plain)))
 
 
 def blank_mail(content: Mapping[str, Any]) -> Mail:

@@ -73,8 +73,10 @@ class Flow:
 
     def heard(self, outcome: Outcome) -> None:
         """Take in what became of a mail."""
-        self.trouble = outcome if outcome.server_at_fault else self.trouble
-        self.is_answered = self.is_answered or bool(outcome.reply.code)
+        if outcome.server_at_fault:
+            self.trouble = outcome
+        if outcome.reply.code:
+            self.is_answered = True
         for slice_ in self._open:
             row = slice_.rows.get(outcome.position)
             if row is not None:

@@ -223,7 +223,7 @@ class Slices:
         if now.sending.kind == TRANSACTIONAL:
             return compiled_for(self._house, now, rows, is_signed=True), verdicts, values_of(rows, plugged)
         compiled = self._compiled.setdefault(now.key, {})
-        for variant in {now.variant(row) for row in rows} - set(compiled):
+        for variant in (now.variants(rows) if rows else set()) - set(compiled):
             signer = signer_for(self._house, now, variant)
             compiled[variant] = compile_sending(trip_of(self._house, now, variant), self._house.tokens, signer)
         return compiled, verdicts, plugged

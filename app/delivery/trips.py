@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,10 @@ class Circumstances:
             return int(row.snapshot["first"])
         return (row.list_id or 0) if self.has_variants else 0
 
+    def variants(self, rows: Iterable[Any]) -> set[int]:
+        """Return the variants that these rows get."""
+        return {self.variant(row) for row in rows} if self.has_variants or self.sending.kind == "transactional" else {0}
+
     @property
     def has_variants(self) -> bool:
         """Whether lists may name their own sender, so that their mails differ."""
@@ -126,13 +130,14 @@ def trip_of(house: House, now: Circumstances, variant: int = 0) -> Trip:
     outgoing = now.settings.get(EmailDelivery)
     sender = sender_of(house, now, variant)
     tags = [tag.name for tag in merge_tags(now.enabled)]
+    lists = _lists(key, content, sending.message_id_domain or sender.mfrom_domain)
     return Trip(
         sending_id=sending.id, kind=sending.kind, content=content, sender=sender,
         message_id_domain=sending.message_id_domain or sender.mfrom_domain,
         urls=MailUrls(base_url(house, now.settings), now.server.link_domain, now.server.open_domain),
         feedback_id=_feedback_id(key, sending), names=known_names(content.get("fields", ()), [*tags, *content.get("values", ())]),
-        constants=_constants(key, sending, sender), x_mailer=outgoing.x_mailer, preheader_template=outgoing.preheader_template, id_key=key,
-        lists=_lists(key, content, sending.message_id_domain or sender.mfrom_domain))
+        constants=_constants(key, sending, sender) | _of_the_only_list(lists), lists=lists, id_key=key,
+        x_mailer=outgoing.x_mailer, preheader_template=outgoing.preheader_template)
 
 
 def _feedback_id(key: bytes, sending: Any) -> str:
@@ -150,6 +155,11 @@ def _constants(key: bytes, sending: Any, sender: Sender) -> dict[str, str]:
         "User:FirstName": user.get("first_name", ""), "User:LastName": user.get("last_name", ""),
         "User:EmailAddress": user.get("email", ""), "User:CompanyName": user.get("company", ""), "User:UserID": str(sending.user_id),
         "User:HashedUserID": hashed_id(key, "user", sending.user_id)}
+
+
+def _of_the_only_list(lists: Mapping[int, Mapping[str, str]]) -> dict[str, str]:
+    """What a mail to one list says of it is the same for everybody."""
+    return {name: value for values in lists.values() for name, value in values.items() if name.startswith("List:")} if len(lists) == 1 else {}
 
 
 def _lists(key: bytes, content: Mapping[str, Any], domain: str) -> dict[int, dict[str, str]]:

@@ -31,8 +31,12 @@ class MailUrls:
         """The pixel."""
         return (f"{self._at(self.open_domain)}/t/o/", Slot("@open", "ready"), ".gif")
 
-    def web_view(self, token: str) -> str:
+    def view(self) -> Pieces:
         """The mail in a browser."""
+        return (f"{self._at(self.link_domain)}/t/v/", Slot("@webview", "ready"))
+
+    def web_view(self, token: str) -> str:
+        """The mail in a browser, of one recipient."""
         return f"{self._at(self.link_domain)}/t/v/{token}"
 
     def leave(self) -> Pieces:

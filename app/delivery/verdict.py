@@ -25,7 +25,7 @@ class Policy:
     def after_outcome(self, outcome: Outcome, row: Any) -> Result:
         """Return the result of a transport's outcome; ``row`` has the recipient's attempts before this one, and its reason."""
         if outcome.state == "sent":
-            return Result(outcome.position, State.SENT, "", outcome.reply.code, outcome.reply.enhanced, outcome.reply.text)
+            return Result(outcome.position, State.SENT)
         reply = outcome.reply
         if outcome.state == "unstarted":
             return Result(outcome.position, State.PENDING)

@@ -98,13 +98,21 @@ class CompiledMessage:
         anybody cannot be written; ``render`` says of each whose.
         """
         headers = [[part(values) for values in rows] for part in self._headers]
-        places = [[text + SOFT_BREAK if is_simple(text) else slowly(text) for text in columns[number]]
-                  for number, is_simple, slowly in self._places]
+        places = [_made_safe(columns[number], is_simple, slowly) for number, is_simple, slowly in self._places]
         return zip(*columns, *headers, *places, strict=True) if columns or headers else [()] * len(rows)
 
     def join(self, safe: Values) -> bytes:
         """Return the message of one recipient, of what ``safe`` returned for it."""
         return "".join(self._in_order((*self._texts, *safe))).encode("ascii")
+
+
+def _made_safe(column: Values, is_simple: Callable[[str], object], slowly: Callable[[str], str]) -> Values:
+    """Return the values of one place as they stand in the text; one that many have is looked at once."""
+    distinct = set(column)
+    if len(distinct) * 2 > len(column):
+        return [text + SOFT_BREAK if is_simple(text) else slowly(text) for text in column]
+    made = {text: text + SOFT_BREAK if is_simple(text) else slowly(text) for text in distinct}
+    return [made[text] for text in column]
 
 
 class _Builder:

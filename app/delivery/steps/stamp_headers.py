@@ -39,7 +39,8 @@ def _mailing(trip: Trip) -> Headers:
     ways = ("<mailto:u+", token, f"@{trip.sender.mfrom_domain}?subject=unsubscribe>, <", *trip.urls.leave(), ">")
     headers: Headers = (("List-Unsubscribe", ways), ("List-Unsubscribe-Post", ("List-Unsubscribe=One-Click",)))
     if trip.lists:
-        headers += (("List-ID", (Slot("@list_id", "ready"),)),)
+        ids = {values["@list_id"] for values in trip.lists.values()}
+        headers += (("List-ID", tuple(ids) if len(ids) == 1 else (Slot("@list_id", "ready"),)),)
     return (*headers, ("Feedback-ID", (trip.feedback_id,)))
 
 

@@ -38,8 +38,9 @@ def _ignore_loss(_why: str) -> None:
 class Channel(asyncio.BufferedProtocol):
     """One connection.
 
-    ``on_lines`` gets the whole lines that came and returns those that are to be put together, ``on_reply`` the lines of each such reply, ``on_pause`` hears that no further reply is here yet, ``on_drained`` that the kernel took
-    everything, ``on_lost`` once the reason of the end.
+    ``on_lines`` gets the whole lines that came and returns those that are to be put together, ``on_reply`` the lines of each reply that they
+    make, ``on_pause`` hears that no further reply is here yet, ``on_drained`` that the kernel took everything, ``on_lost`` once the reason of
+    the end.
     """
 
     def __init__(self) -> None:
