@@ -83,10 +83,12 @@ class Postfix:
 
     def mails(self, name: str, number: int = 1) -> list[EmailMessage]:
         """Return the mails of a mailbox, once there are that many; what Postfix logged is in the error if they do not come."""
-        box, deadline = mailbox.Maildir(self.folder / "mail" / name, create=True), time.monotonic() + WAITS_S
-        while len(box) < number:
+        # Postfix makes the folder, as the user who may write there; made here, before it, it would be ours.
+        folder, deadline = self.folder / "mail" / name, time.monotonic() + WAITS_S
+        while not all((folder / part).is_dir() for part in ("tmp", "new", "cur")) or len(mailbox.Maildir(folder, create=False)) < number:
             assert time.monotonic() < deadline, (self.folder / "log/postfix.log").read_text()[-3000:]
             time.sleep(0.05)
+        box = mailbox.Maildir(folder, create=False)
         return [message_from_bytes(box.get_bytes(key), policy=policy.default) for key in sorted(box.keys())]  # type: ignore[misc]
 
     @property
