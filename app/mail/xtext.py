@@ -14,6 +14,8 @@ def xtext(text: str) -> str:
     """Return ASCII text as xtext; raise ValueError for anything else, which xtext cannot hold."""
     if not text.isascii():
         raise ValueError(f"{text[:80]!r} is not ASCII")
+    if text.isprintable() and "+" not in text and "=" not in text and " " not in text:
+        return text  # What nearly every address is.
     return _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", text)
 
 
