@@ -20,11 +20,11 @@ from app.delivery.again import write_again
 from app.delivery.claim import Claim
 from app.delivery.easing import EVERYBODY, Eased, Easing, eased_of, key_of
 from app.delivery.ledger import State
+from app.delivery.out_of_turn import let_wait
 from app.delivery.outcome import Result
 from app.delivery.pacing import pacing_group
 from app.delivery.providers import groups_of
 from app.delivery.pulse import Pulse, fastest
-from app.delivery.putting_back import put_back
 from app.impatient import impatient
 from app.mail.reply import Fate, Phase, Reply, classify
 
@@ -125,7 +125,7 @@ class Brakes:
         return Easing(self._redis, self._server_id)
 
     def _sorted(self, claim: Claim, rows: Sequence[Any]) -> Sequence[Any]:
-        """Return the rows of a mixed claim that may go; put the others back."""
+        """Return the rows of a mixed claim that may go; let the others wait."""
         groups = self._groups(rows)
         wanted = Counter(group for group in groups.values() if group in self._eased)
         left = {group: self._take(group, count) for group, count in wanted.items()}
@@ -140,7 +140,7 @@ class Brakes:
                 left[group] -= 1
         delays = {position: delay for group, positions in waiting.items() for position, delay in self._turns(group, positions).items()}
         if delays:
-            write_again(self._engine, lambda connection: put_back(connection, claim, delays))
+            write_again(self._engine, lambda connection: let_wait(connection, claim, delays))
         return through
 
     def _groups(self, rows: Sequence[Any]) -> Mapping[int, str]:

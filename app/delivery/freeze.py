@@ -25,6 +25,7 @@ from app.delivery.parting import AT_ONCE, Places, by_place, places_of, revive_ap
 from app.delivery.plan import Plan, plan_of
 from app.delivery.providers import known_groups
 from app.delivery.seeds import seed_rows
+from app.delivery.several_lists import first_doubles
 from app.delivery.values import VALUES, values_of
 
 SUBSCRIBERS: sa.Table = Subscriber.__table__  # type: ignore[assignment]
@@ -71,7 +72,7 @@ def _people(connection: Connection, sending: Any) -> Sequence[Any]:
     kept = VALUES if plan_of(sending.content).keeps_values else ()
     return connection.execute(
         sa.select(person.id, person.list_id, person.email, person.dedupe_key, person.bounce_state, person.time_zone, row.position,
-                  row.state.label("known"), sa.literal(WALKS[walk]).label("walk"), *kept)
+                  row.state.label("known"), row.list_id.label("known_list"), sa.literal(WALKS[walk]).label("walk"), *kept)
         .outerjoin(RECIPIENTS, known)
         .where(person.list_id == sending.list_ids[number], person.state == WALKS[walk], person.id > sending.freeze_after)
         .order_by(person.id).limit(CHUNK)).all()
@@ -85,7 +86,7 @@ def _write_chunk(connection: Connection, sending: Any, people: Sequence[Any], te
     places = places_of(connection, sending.id, plan, mailed)
     rows = [_row(sending.id, person, _reason(person, held), plan) for person in people if person.position is None]
     seeds = _seeds(sending, plan)
-    _move_on(connection, sending, people, len(rows), len(seeds))
+    _move_on(connection, sending, people, {"total": len(rows), "seeds": len(seeds), "on_several_lists": _doubles(connection, sending, people, held)})
     insert_recipients(connection, sending.id, sending.total + sending.seeds, seeds)
     _insert(connection, sending, len(seeds), rows, places)
     _revive(connection, sending, plan, [person for person in mailed if person.known == State.SKIPPED], places)
@@ -102,14 +103,20 @@ def _seeds(sending: Any, plan: Plan) -> list[Row]:
     return seed_rows(sending.id, sending.list_ids, plan.seeds, plan.seed_fields) if is_first else []
 
 
-def _move_on(connection: Connection, sending: Any, people: Sequence[Any], added: int, seeds: int) -> None:
+def _doubles(connection: Connection, sending: Any, people: Sequence[Any], held: suppressed.Suppressed) -> int:
+    """Return how many are found to be on a second list: they may be mailed, and have their row by another one."""
+    doubles = [person for person in people if person.known == State.PENDING and not _reason(person, held)]
+    return first_doubles(connection, sending, doubles, lambda person: bool(_reason(person, held)))
+
+
+def _move_on(connection: Connection, sending: Any, people: Sequence[Any], added: Mapping[str, int]) -> None:
     """Take the chunk: only where the walk is still where it was when the people were read."""
     is_last_of_walk = len(people) < CHUNK
     place = {"freeze_list": sending.freeze_list + 1, "freeze_after": 0} if is_last_of_walk else {"freeze_after": people[-1].id}
     moved = connection.execute(
         sa.update(SENDINGS).where(SENDINGS.c.id == sending.id, SENDINGS.c.state == "freezing",
                                   SENDINGS.c.freeze_list == sending.freeze_list, SENDINGS.c.freeze_after == sending.freeze_after)
-        .values(total=SENDINGS.c.total + added, seeds=SENDINGS.c.seeds + seeds, **place))
+        .values(**{name: SENDINGS.c[name] + number for name, number in added.items()}, **place))
     if not moved.rowcount:
         raise Moved
 

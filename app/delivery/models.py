@@ -52,6 +52,8 @@ class Sending(Owned, Base):
     # Recipients of kind "recipient"; seeds are counted by themselves, and nowhere else.
     total: Mapped[int] = mapped_column(default=0)
     seeds: Mapped[int] = mapped_column(default=0)
+    # Recipients who may be mailed by more than one of the lists, and get one mail (app.delivery.several_lists).
+    on_several_lists: Mapped[int] = mapped_column(default=0)
     # Batches of a later wave than this one wait: a canary's wave goes first. See app.delivery.canary.
     open_wave: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
     canary_until: Mapped[datetime | None] = mapped_column(UTCDateTime)

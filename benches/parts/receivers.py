@@ -37,8 +37,17 @@ def cpu_of(pid: int) -> float:
 
 def rss_mib_of(pid: int) -> float:
     """Return the memory that a process holds, in MiB."""
+    return _memory_mib(pid, "VmRSS")
+
+
+def peak_mib_of(pid: int) -> float:
+    """Return the most memory that a process ever held, in MiB."""
+    return _memory_mib(pid, "VmHWM")
+
+
+def _memory_mib(pid: int, kind: str) -> float:
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 from app.config import Config
 from app.delivery import engine
 from app.delivery.doors import Doors
-from benches.parts.receivers import rss_mib_of
+from benches.parts.receivers import peak_mib_of, rss_mib_of
 from tests.factories import sending as factory
 
 CPU = {"ledger": 0.0}
@@ -51,7 +51,8 @@ def main(database: str, data: str, sending: str) -> None:
             continue
     wire = time.thread_time() - began
     doors.close()
-    print(json.dumps({"wire_s": wire, "ledger_s": CPU["ledger"], "rss_mib": rss_mib_of(os.getpid())}), flush=True)
+    memory = {"rss_mib": rss_mib_of(os.getpid()), "peak_mib": peak_mib_of(os.getpid())}
+    print(json.dumps({"wire_s": wire, "ledger_s": CPU["ledger"], **memory}), flush=True)
 
 
 if __name__ == "__main__":

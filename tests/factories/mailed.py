@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from urllib.parse import urlsplit
@@ -25,15 +26,16 @@ READER = "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Thunderbird/128.0"
 
 
 class Mailed:
-    """A campaign to ``people`` that went out; ``client`` is whoever opens a mail's addresses, without cookies."""
+    """A campaign to ``people``, and to ``others`` on a second list, that went out; ``client`` is whoever opens a mail's addresses, without cookies."""
 
-    def __init__(self, app: Flask, sink: Sink, people: list[str], name: str = "paul", **values: object) -> None:
+    def __init__(self, app: Flask, sink: Sink, people: list[str], name: str = "paul", others: Sequence[str] = (), **values: object) -> None:
         self.house: House = app.extensions["lettermill"]
         self.sink, self.client = sink, Client(Whole(app), use_cookies=False)
         with factory.every_tenant(), factory.session_of(self.house) as session:
             user = factory.make_user(session, name)
             found = factory.make_list(session, user, f"Readers of {name}", people)
-            campaign = factory.make_campaign(session, user, [found], **values)
+            lists = [found, factory.make_list(session, user, f"Others of {name}", list(others))] if others else [found]
+            campaign = factory.make_campaign(session, user, lists, **values)
             if not session.scalar(sa.select(sa.func.count()).select_from(sa.text("delivery_servers"))):
                 factory.make_server(session, sink.port)
             session.commit()

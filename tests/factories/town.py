@@ -136,8 +136,9 @@ def _campaigns(session: Session, account: Account) -> None:
             "html": HTML, "plain": "Hello\nLeave: %Link:Unsubscribe%\n"}
     draft = _add(session, Campaign(**says, name=f"Draft {account.canary}", lists=list(people)))
     sent = _add(session, Campaign(**says, name=f"Sent {account.canary}", state="sending", lists=list(people)))
-    run = _add(session, Sending(user_id=account.user_id, kind="campaign", campaign_id=sent.id, state="sending", total=3, opens=2, opened=1, clicks=1,
-                                clicked=1, content={"from_name": account.canary, "links": []}, list_ids=[people[0].id], started_at=utcnow()))
+    run = _add(session, Sending(user_id=account.user_id, kind="campaign", campaign_id=sent.id, state="sending", total=3, on_several_lists=2, opens=2,
+                                opened=1, clicks=1, clicked=1, content={"from_name": account.canary, "links": []}, list_ids=[people[0].id],
+                                started_at=utcnow()))
     session.add(Batch(sending_id=run.id, first=0, last=2, state="done", sent=2, failed=1))
     session.add(Link(sending_id=run.id, number=0, url=f"https://shop.example/{account.canary}", label="shop", clicks=1, clicked=1))
     session.add(SendingMinute(sending_id=run.id, minute=utcnow() - timedelta(minutes=2), opens=2, clicks=1))

@@ -91,6 +91,19 @@ def test_what_people_do_is_counted_by_kind_and_by_person(report: Report) -> None
     assert "100 % of accepted" in words(report.page())
 
 
+@both
+@pytest.mark.parametrize(("others", "said"), [([BO, CY, "gil@example.org"], "2 were on several lists and got one mail."),
+                                              ([BO, "gil@example.org"], "1 was on several lists and got one mail."), (["gil@example.org"], "")])
+def test_people_on_several_lists_are_named_as_such_and_got_one_mail(app: Flask, sink: Sink, others: list[str], said: str) -> None:  # noqa: F811
+    mailed = Mailed(app, sink, [ANNA, BO, CY], others=others)
+    mailed.go_out()
+    reader = Customer(app, cast(User, mailed.one(User, id=mailed.user_id)))
+    for page in ("report", "missed"):
+        text = words(reader.go(f"/user/campaigns/{mailed.campaign_id}/{page}"))
+        assert said in text if said else "several lists" not in text
+    assert sink.copies() == dict.fromkeys({ANNA, BO, CY, *others}, 1)
+
+
 def test_machines_are_named_and_left_out(report: Report) -> None:
     report.mailed.get(report.mailed.addresses(ANNA, "/t/o/")[0], "BarracudaCentral scanner")
     report.mailed.drain()

@@ -124,7 +124,7 @@ def test_in_a_mixed_batch_only_the_held_domain_waits_and_no_try_is_counted(stage
     assert waits[-1] - waits[0] == pytest.approx(len(held) - 1, abs=2), "one a second, each in its turn"
 
 
-def test_those_who_were_put_back_go_when_it_is_their_turn_and_the_campaign_ends(
+def test_those_who_had_no_turn_go_when_it_is_theirs_and_the_campaign_ends(
     stage: Make, sink: Sink, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(easing, "STEP_S", 0.2)

@@ -101,6 +101,44 @@ def test_who_may_not_be_mailed_on_one_list_is_mailed_on_the_other(stage: Make) -
     assert sending.state == "finished"
 
 
+@both
+def test_people_on_several_lists_are_counted_once_each_however_many_lists_and_chunks(stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freeze, "CHUNK", 2)
+    everywhere, twice, late, alone, held = (f"{name}@example.org" for name in ("everywhere", "twice", "late", "alone", "held"))
+    campaign = stage([everywhere, twice, alone, held, "left@example.org"])
+    for name, people in (("Second", [held, everywhere, late, "left@example.org"]), ("Third", [everywhere, twice, late, held])):
+        campaign.campaign.lists.append(factory.make_list(campaign.session, campaign.user, name, people))
+    # Who may be mailed by one list only, or by none, has no second mail that was not sent.
+    third = campaign.campaign.lists[2].id
+    campaign.session.add_all([Suppression(pattern=held, user_id=campaign.user.id, list_id=campaign.people.id, reason="manual"),
+                              Suppression(pattern=held, user_id=campaign.user.id, list_id=third, reason="manual")])
+    campaign.session.execute(sa.update(Subscriber).where(Subscriber.email == "left@example.org").values(state="unsubscribed"))
+    campaign.session.commit()
+    sending = campaign.frozen()
+    assert sending.on_several_lists == 3, "everywhere, twice and late"
+    assert campaign.counts(sending).untried == 5
+
+
+@both
+def test_a_chunk_that_is_lost_with_its_worker_counts_nobody(stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freeze, "CHUNK", 2)
+    campaign = stage(4)
+    campaign.campaign.lists.append(factory.make_list(campaign.session, campaign.user, "Second", factory.addresses(4)))
+    campaign.session.commit()
+    sending, chunks = campaign.start(), []
+
+    def die_once(place: str) -> None:
+        chunks.extend([place] if place == "in_freeze" else [])
+        if place == "in_freeze" and len(chunks) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(freeze, "crash_point", die_once)
+    with pytest.raises(KeyboardInterrupt):
+        campaign.freeze(sending)
+    assert campaign.look_again(sending).on_several_lists == 2, "the first chunk of the second list"
+    assert campaign.freeze(sending).on_several_lists == 4
+
+
 def test_a_freeze_that_stopped_goes_on_after_its_last_chunk(stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(freeze, "CHUNK", 10)
     campaign = stage(35)
