@@ -38,9 +38,6 @@ class RecordingJournal:
     def reply(self, position: int, outcome: Outcome) -> None:
         self.lines.append(f"{outcome.state} {position}")
 
-    def flush(self) -> None:
-        """It writes at once."""
-
 
 @pytest.fixture
 def sink() -> Iterator[Sink]:
