@@ -12,12 +12,14 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 # Room is made in steps of so many bytes; the lines of about 3,000 mails need one.
 STEP = 256 * 1024
 # A file that has grown beyond so many bytes gives its room back when it is emptied.
 MOST_KEPT = 4 * 1024 * 1024
+# Files are read in pieces of this size: most of a journal is room, which need not be held in memory.
+_BLANK = bytes(64 * 1024)
 # What the C library says where it leaves it to others to reserve room on a file system that cannot (musl does; glibc writes by itself).
 _CANNOT_RESERVE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
@@ -42,10 +44,8 @@ class MappedLines:
         self._handle = handle
         self._map: mmap.mmap | None = None
         self._copy: Callable[[bytes], int] = _no_room
-        content = self._content()
-        self._taken_over = len(whole_lines(content))
-        left = content[self._taken_over:]
-        if left != bytes(len(left)):
+        self._taken_over = len(self.read())
+        if any(piece != _BLANK[:len(piece)] for piece in self._pieces(self._taken_over)):
             os.ftruncate(handle, self._taken_over)
 
     @property
@@ -62,7 +62,12 @@ class MappedLines:
 
     def read(self) -> bytes:
         """Return the whole lines, as any other process would find them."""
-        return whole_lines(self._content())
+        written = bytearray()
+        for piece in self._pieces(0):
+            written += piece
+            if b"\0" in piece:
+                break
+        return whole_lines(bytes(written))
 
     def clear(self) -> None:
         """Empty the file.
@@ -86,8 +91,10 @@ class MappedLines:
         self._unmap()
         os.close(self._handle)
 
-    def _content(self) -> bytes:
-        return os.pread(self._handle, os.fstat(self._handle).st_size, 0)
+    def _pieces(self, start: int) -> Iterator[bytes]:
+        while piece := os.pread(self._handle, len(_BLANK), start):
+            yield piece
+            start += len(piece)
 
     def _make_room(self, end: int) -> None:
         """Reserve room up to ``end`` at least, and for all that the file has already: it could have holes. Where that fails, all is as before."""
