@@ -1,15 +1,16 @@
 """The journal: what a sender did between a mail's last byte and the record of its reply, on disk before anything else knows.
 
-A slot is an append-only file, locked (``flock``) by the process that sends and opened by it after every fork. Each line is one
-``os.write``: ``D`` that the dot goes out now; ``A``, ``T`` or ``F`` for the reply (accepted, temporary, final); ``U`` that a mail was
-dropped before its dot. The kernel lets the lock go with the process, so whoever gets it after a crash knows that nobody sends under
-this slot any more, and exactly which mails went out. Lines carry the claim: an old journal never settles a newer one.
+A slot is a file of lines, locked (``flock``) by the process that sends and opened by it after every fork: ``D`` that the dot goes out
+now; ``A``, ``T`` or ``F`` for the reply (accepted, temporary, final); ``U`` that a mail was dropped before its dot. Lines are copied into
+memory that is the file (``mapped_lines.py``). The kernel lets the lock go with the process, so whoever gets it after a crash knows that
+nobody sends under this slot any more, and exactly which mails went out. Lines carry the claim: an old journal never settles a newer one.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import mmap
 import os
 import re
 import uuid
@@ -20,16 +21,17 @@ from typing import Literal, cast
 
 import orjson
 
+from app.delivery.mapped_lines import MappedLines, whole_lines
 from app.delivery.transports.outcome import Outcome
 
 Word = Literal["D", "A", "T", "F", "U"]
 
 LONGEST_TEXT = 300
-# flock and O_APPEND mean less there than the journal needs: two machines could hold one lock, and lines could be lost or mixed.
+# flock and shared mappings mean less there than the journal needs: two machines could hold one lock, and lines could be lost or mixed.
 NETWORK_FILE_SYSTEMS = frozenset({
     "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse.ceph", "fuse.cephfs", "fuse.davfs", "fuse.glusterfs", "fuse.rclone",
     "fuse.s3fs", "fuse.sshfs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs"})
-_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS})
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EOPNOTSUPP})
 _WORDS: dict[str, Word] = {"sent": "A", "deferred": "T", "failed": "F", "unstarted": "U"}
 _ACCEPTED = b' [250,"","","accepted"]'
 _LINE = re.compile(rb"([DATFU]) (\d{1,19}) (\d{1,19}) (\S+)(?: (\[.*\]))?", re.DOTALL)
@@ -71,6 +73,7 @@ class JournalDirectory:
         if kind in NETWORK_FILE_SYSTEMS:
             raise JournalRefused(f"{path} is on a network file system ({kind}). Put LETTERMILL_JOURNAL on a disk of this machine.")
         self.id = self._read_id() or self._make_id()
+        self._try_to_map(path / "id")
 
     def _read_id(self) -> str:
         try:
@@ -98,6 +101,15 @@ class JournalDirectory:
             draft.unlink()
         return self._read_id()
 
+    def _try_to_map(self, file: Path) -> None:
+        """Refuse a folder whose files cannot be memory of two processes at once: some shares of virtual machines cannot do that."""
+        with file.open("rb") as opened:
+            try:
+                mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ).close()
+            except OSError as error:
+                raise JournalRefused(f"Files in {self.path} cannot be mapped into memory ({error.strerror}). "
+                                     "Put LETTERMILL_JOURNAL on a disk of this machine.") from error
+
     def names(self) -> list[str]:
         """Return the names of all slots that have a file here."""
         return sorted(file.stem for file in self.path.glob("*.journal"))
@@ -117,24 +129,16 @@ class SlotJournal:
     """One slot, held by this process until it is closed or dies. A fork must open its own: under a lock that two share, neither is safe."""
 
     def __init__(self, file: Path) -> None:
-        self.file = file
         self._process = os.getpid()
         self._sending, self._claimed = b" 0 ", b" -"
-        self._accepted = b""
         self._claims: dict[int, bytes] = {}
-        self._handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            os.close(self._handle)
+            os.close(handle)
             raise SlotBusy(file.stem) from error
-        self._close_torn_line()
-
-    def _close_torn_line(self) -> None:
-        """End what a crash has torn, so that the next line begins on its own."""
-        size = os.fstat(self._handle).st_size
-        if size and os.pread(self._handle, 1, size - 1) != b"\n":
-            self._write(b"\n")
+        self._lines = MappedLines(handle)
 
     def under(self, sending_id: int, claim: str, positions: Iterable[int] = ()) -> None:
         """Say whose mails come next: their lines carry this sending and claim, and so do those of mails that nobody named.
@@ -144,69 +148,57 @@ class SlotJournal:
         """
         if os.getpid() != self._process:
             raise RuntimeError("a slot is opened in the process that sends, not inherited by a fork")
-        if not claim or any(mark.isspace() for mark in claim):
+        if not claim or not claim.isprintable() or " " in claim:
             raise ValueError(f"{claim!r} is no claim")
         self._sending, self._claimed = b" %d " % sending_id, b" %s" % claim.encode("ascii")
         self._claims.update(dict.fromkeys(positions, self._claimed))
 
     def dot(self, position: int) -> None:
         """Note that the last bytes of this mail go out now; raise JournalFull, and then they must not."""
-        self._write(b"%sD%s%d%s\n" % (self._accepted, self._sending, position, self._claims.get(position, self._claimed)))
-        self._accepted = b""
+        self._write(b"D%s%d%s\n" % (self._sending, position, self._claims.get(position, self._claimed)))
 
     def reply(self, position: int, outcome: Outcome) -> None:
-        """Note the reply to this mail; raise JournalFull. A mail in doubt has none: its ``D`` stands.
-
-        An acceptance is written with the next dot, or by ``flush`` when the connection's news are read, microseconds later: always before
-        another mail's dot on the same connection, so that a kill between leaves one doubt for each connection, as ever.
-        """
-        if outcome.state == "sent":
-            self._accepted += b"A%s%d%s%s\n" % (self._sending, position, self._claims.get(position, self._claimed), _ACCEPTED)
-            return
-        if outcome.state == "in_doubt":
-            return
-        reply = outcome.reply
-        self.flush()
-        said = orjson.dumps([reply.code, reply.enhanced, reply.text[:LONGEST_TEXT], outcome.fate.value])
+        """Note the reply to this mail; raise JournalFull. A mail in doubt has none: its ``D`` stands."""
         claimed = self._claims.get(position, self._claimed)
-        self._write(b"%s%s%d%s %s\n" % (_WORDS[outcome.state].encode(), self._sending, position, claimed, said))
-
-    def flush(self) -> None:
-        """Write the acceptances that wait; raise JournalFull."""
-        if self._accepted:
-            self._write(self._accepted)
-            self._accepted = b""
+        if outcome.state == "sent":
+            self._write(b"A%s%d%s%s\n" % (self._sending, position, claimed, _ACCEPTED))
+        elif outcome.state != "in_doubt":
+            reply = outcome.reply
+            said = orjson.dumps([reply.code, reply.enhanced, reply.text[:LONGEST_TEXT], outcome.fate.value])
+            self._write(b"%s%s%d%s %s\n" % (_WORDS[outcome.state].encode(), self._sending, position, claimed, said))
 
     def _write(self, line: bytes) -> None:
         try:
-            written = os.write(self._handle, line)
+            self._lines.append(line)
         except OSError as error:
             if error.errno in _DISK_ERRORS:
                 raise JournalFull(f"The journal cannot be written: {error.strerror}. Nothing is sent until it can.") from error
             raise
-        if written != len(line):
-            os.ftruncate(self._handle, os.fstat(self._handle).st_size - written)
-            raise JournalFull("The disk of the journal is full. Nothing is sent until there is room.")
 
     def entries(self) -> dict[tuple[int, int], Entry]:
-        """Return the last word on every mail in the slot, with what waits to be written."""
-        return entries_of([*self.file.read_bytes().split(b"\n")[:-1], *self._accepted.splitlines()])
+        """Return the last word on every mail in the slot."""
+        return entries_of(self._lines.read().split(b"\n"))
 
     def truncate(self) -> None:
         """Empty the slot: the database knows everything in it."""
-        self._accepted = b""
         self._claims.clear()
-        os.ftruncate(self._handle, 0)
+        self._lines.clear()
 
     def close(self) -> None:
         """Let the slot go."""
-        os.close(self._handle)
+        self._lines.close()
+
+
+def is_empty(file: Path) -> bool:
+    """Whether the slot's file holds no line: it was emptied, or never used. Whoever holds the slot may write in this moment."""
+    with file.open("rb") as content:
+        return content.read(1) in {b"", b"\0"}
 
 
 def read_entries(file: Path) -> dict[tuple[int, int], Entry]:
     """Return {(sending, position): last word}; a line that was torn by a crash, the last one above all, says nothing."""
     try:
-        return entries_of(file.read_bytes().split(b"\n")[:-1])
+        return entries_of(whole_lines(file.read_bytes()).split(b"\n"))
     except FileNotFoundError:
         return {}
 

@@ -19,7 +19,7 @@ from app.delivery.claim import let_batch_go
 from app.delivery.clock import db_now
 from app.delivery.crash import crash_point
 from app.delivery.finish import Tell, finish_if_settled, tell_nobody
-from app.delivery.journal import Entry, JournalDirectory, SlotBusy, SlotJournal
+from app.delivery.journal import Entry, JournalDirectory, SlotBusy, SlotJournal, is_empty
 from app.delivery.ledger import BATCHES, RECIPIENTS, SENDINGS, State
 from app.delivery.models import Slot
 from app.delivery.outcome import SliceId, settle
@@ -97,7 +97,7 @@ def _let_go(engine: Engine, slot_id: int, journal: SlotJournal) -> None:
 
 def _has_left_something(connection: Connection, directory: JournalDirectory, name: str, slot_id: int) -> bool:
     """Whether the last holder did not let the slot go in order."""
-    return bool(directory.file(name).stat().st_size) or bool(connection.scalar(sa.select(SLOTS.c.process).where(SLOTS.c.id == slot_id)))
+    return not is_empty(directory.file(name)) or bool(connection.scalar(sa.select(SLOTS.c.process).where(SLOTS.c.id == slot_id)))
 
 
 def _row_of(connection: Connection, directory: str, name: str, process: str) -> int:

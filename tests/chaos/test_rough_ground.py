@@ -52,8 +52,10 @@ def waits(stage: Stage, sending: Sending) -> list[timedelta]:
 def test_where_the_disk_of_the_journal_is_full_no_dot_goes_out_until_there_is_room(stage: Make, sink: Sink, tmp_path: Path) -> None:
     campaign = stage(PEOPLE)
     sending = campaign.frozen()
-    with senders(tmp_path / "log", (binary("prlimit"), "--fsize=1024")) as cramped:
+    # The kernel grants the first 512 bytes and the second, and refuses to reserve the third.
+    with senders(tmp_path / "log", (binary("prlimit"), "--fsize=1024"), journal_step=512) as cramped:
         assert cramped.run(campaign.house.config, sending.id) == 0
+    assert [file.stat().st_size for file in campaign.house.config.journal.glob("*.journal")] == [1024]
     # Room for the lines of some mails, fewer than a slice has: each that went is known as sent, all others wait untouched.
     went = len(sink.taken)
     assert 0 < went < PEOPLE

@@ -1,5 +1,7 @@
 """Senders in processes of their own, to be killed at named places: ``python -m tests.factories.sender_process`` forks one for each line.
 
+Its argument is the step in bytes in which their journals reserve room.
+
 A line is JSON: [database, data, redis, sending, where to crash ("" for nowhere)]; the answer is a line with how the process ended.
 Forking spares each of them the second that it takes to load the house, and the tests a minute.
 """
@@ -15,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.config import Config
-from app.delivery import crash, engine
+from app.delivery import crash, engine, mapped_lines
 from app.delivery.doors import Doors
 from app.delivery.freeze import freeze_chunk
 from app.delivery.journal import JournalDirectory
@@ -66,13 +68,13 @@ def serve() -> None:
 class Senders:
     """Runs one sender after the other. ``under``: a command that they run under, such as one that limits what they may write."""
 
-    def __init__(self, log: Path, under: Sequence[str] = ()) -> None:
+    def __init__(self, log: Path, under: Sequence[str] = (), journal_step: int = mapped_lines.STEP) -> None:
         self._log = log
         # The places are live in a process that is started with the variable; which one it is, each fork is told.
         environ = {**os.environ, "LETTERMILL_CRASH_AT": "nowhere"}
         with log.open("wb") as out:
-            self._process = subprocess.Popen([*under, sys.executable, "-m", "tests.factories.sender_process"], stdin=subprocess.PIPE,
-                                             stdout=subprocess.PIPE, stderr=out, env=environ, text=True)
+            command = [*under, sys.executable, "-m", "tests.factories.sender_process", str(journal_step)]
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, env=environ, text=True)
 
     def run(self, config: Config, sending: int, where: str = "") -> int:
         """Let one send, and be killed where it is said; return its exit status."""
@@ -95,9 +97,9 @@ class Senders:
 
 
 @contextmanager
-def senders(log: Path, under: Sequence[str] = ()) -> Iterator[Senders]:
+def senders(log: Path, under: Sequence[str] = (), journal_step: int = mapped_lines.STEP) -> Iterator[Senders]:
     """Have senders for the length of the block."""
-    one = Senders(log, under)
+    one = Senders(log, under, journal_step)
     try:
         yield one
     finally:
@@ -105,4 +107,5 @@ def senders(log: Path, under: Sequence[str] = ()) -> Iterator[Senders]:
 
 
 if __name__ == "__main__":
+    mapped_lines.STEP = int(sys.argv[1])
     serve()

@@ -142,12 +142,6 @@ class Carrier(ABC):
             self._run.stop(error)
         crash_point("after_reply")
 
-    def _flush(self) -> None:
-        try:
-            self._run.journal.flush()
-        except JournalFull as error:
-            self._run.stop(error)
-
     def quit(self) -> None:
         """End the session politely."""
         self._is_over = True

@@ -194,7 +194,6 @@ class SmtpSession(Carrier):
 
     def _arm(self) -> None:
         """Give the server its time for what is expected now."""
-        self._flush()
         if self._tail is not None:
             self._watch.within(max(0.0, min(self._timeouts.dot, self._tail.seconds_left)) + 0.001)
         elif self._writing is not None:

@@ -16,10 +16,7 @@ class Journal(Protocol):
         """Note that the last bytes of this message go out now; raise JournalFull where that cannot be written, and they must not go out."""
 
     def reply(self, position: int, outcome: Outcome) -> None:
-        """Note the reply to this message; an acceptance may wait for the next line, or for ``flush``."""
-
-    def flush(self) -> None:
-        """Write down what waits: nothing more comes for now. Raises JournalFull."""
+        """Note the reply to this message; raise JournalFull where that cannot be written."""
 
 
 class Transport(Protocol):
@@ -43,7 +40,4 @@ class NoJournal:
         """Note nothing."""
 
     def reply(self, position: int, outcome: Outcome) -> None:
-        """Note nothing."""
-
-    def flush(self) -> None:
         """Note nothing."""

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.delivery import journal
-from app.delivery.journal import Entry, JournalDirectory, JournalFull, JournalRefused, SlotBusy, SlotJournal, entries_of, file_system_of
+from app.delivery.journal import Entry, JournalDirectory, JournalRefused, SlotBusy, SlotJournal, entries_of, file_system_of
 from app.delivery.transports.outcome import Outcome, in_doubt
 from app.mail.reply import Fate, Reply
 
@@ -72,7 +72,7 @@ def test_a_later_claim_of_the_same_mail_is_told_from_the_first(slot: SlotJournal
 def test_any_reply_is_one_line_that_reads_back(text: str, enhanced: str, position: int) -> None:
     lines: list[bytes] = []
     slot = object.__new__(SlotJournal)
-    slot._process, slot._accepted, slot._claims = os.getpid(), b"", {}
+    slot._process, slot._claims = os.getpid(), {}
     slot._write = lines.append  # type: ignore[method-assign]
     slot.under(9, CLAIM)
     printable = text.encode("utf-8", "replace").decode()
@@ -87,17 +87,23 @@ def test_no_line_makes_the_reader_fail(lines: list[bytes]) -> None:
     entries_of([b"A 7 1 claim " + line for line in lines])
 
 
-def test_a_line_that_a_crash_has_torn_says_nothing_and_swallows_no_other(directory: JournalDirectory, slot: SlotJournal) -> None:
+def lines_of(directory: JournalDirectory, name: str = "slot-1") -> bytes:
+    """Return what stands in the file of a slot before its free room."""
+    return directory.file(name).read_bytes().partition(b"\0")[0]
+
+
+@pytest.mark.parametrize("room", [0, 100])
+def test_a_line_that_a_crash_has_torn_says_nothing_and_swallows_no_other(directory: JournalDirectory, slot: SlotJournal, room: int) -> None:
     slot.dot(1)
     slot.close()
-    whole = directory.file("slot-1").read_bytes()
+    whole = lines_of(directory)
     for cut in range(1, len(whole) + 1):
-        directory.file("slot-1").write_bytes(whole + whole.replace(b" 1 ", b" 2 ")[:cut - 1])
+        directory.file("slot-1").write_bytes(whole + whole.replace(b" 1 ", b" 2 ")[:cut - 1] + bytes(room))
         again = directory.open("slot-1")
+        assert set(again.entries()) == {(7, 1)}
         again.under(7, CLAIM)
         again.dot(3)
-        assert {position for _, position in again.entries()} - {2} == {1, 3}
-        assert again.entries()[7, 1].word == "D"
+        assert {key: entry.word for key, entry in again.entries().items()} == {(7, 1): "D", (7, 3): "D"}
         again.close()
 
 
@@ -138,66 +144,21 @@ def test_a_fork_cannot_write_under_the_lock_of_its_parent(slot: SlotJournal, mon
         slot.under(7, CLAIM)
 
 
-def test_a_full_disk_stops_the_dot(slot: SlotJournal, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_handle: int, _line: bytes) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    slot.dot(1)
-    monkeypatch.setattr(journal.os, "write", full)
-    with pytest.raises(JournalFull):
-        slot.dot(2)
-    assert set(slot.entries()) == {(7, 1)}
-
-
-def test_a_line_that_fits_only_by_half_is_taken_back(slot: SlotJournal, monkeypatch: pytest.MonkeyPatch) -> None:
-    slot.dot(1)
-    before = slot.file.read_bytes()
-    write = os.write
-    monkeypatch.setattr(journal.os, "write", lambda handle, line: write(handle, line[:5]))
-    with pytest.raises(JournalFull):
-        slot.dot(2)
-    assert slot.file.read_bytes() == before
-
-
-def test_truncating_forgets_and_the_slot_goes_on(slot: SlotJournal) -> None:
-    slot.dot(1)
-    slot.truncate()
-    assert slot.entries() == {}
-    slot.dot(2)
-    assert set(slot.entries()) == {(7, 2)}
-
-
-def test_an_acceptance_is_written_with_the_next_dot_in_one_call(slot: SlotJournal, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[bytes] = []
-    write = os.write
-    monkeypatch.setattr(journal.os, "write", lambda handle, line: calls.append(line) or write(handle, line))
-    slot.dot(1)
-    slot.reply(1, outcome(1))
-    slot.dot(2)
-    slot.reply(2, outcome(2))
-    slot.flush()
-    slot.flush()
+def test_every_line_is_in_the_file_at_once(slot: SlotJournal, directory: JournalDirectory) -> None:
     accepted = '[250,"","","accepted"]'
-    assert calls == [f"D 7 1 {CLAIM}\n".encode(), f"A 7 1 {CLAIM} {accepted}\nD 7 2 {CLAIM}\n".encode(), f"A 7 2 {CLAIM} {accepted}\n".encode()]
-
-
-def test_an_acceptance_that_waits_is_known_and_survives_a_full_disk(slot: SlotJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     slot.dot(1)
+    assert lines_of(directory) == f"D 7 1 {CLAIM}\n".encode()
     slot.reply(1, outcome(1))
-    assert slot.entries()[7, 1].word == "A"
-    with monkeypatch.context() as patch:
-        patch.setattr(journal.os, "write", lambda _handle, _line: 0)
-        with pytest.raises(JournalFull):
-            slot.dot(2)
-    slot.flush()
-    assert {key: entry.word for key, entry in slot.entries().items()} == {(7, 1): "A"}
-
-
-def test_a_refusal_is_written_at_once_behind_what_waits(slot: SlotJournal, directory: JournalDirectory) -> None:
-    slot.dot(1)
-    slot.reply(1, outcome(1))
+    slot.dot(2)
+    assert lines_of(directory) == f"D 7 1 {CLAIM}\nA 7 1 {CLAIM} {accepted}\nD 7 2 {CLAIM}\n".encode()
     slot.reply(2, outcome(2, "failed"))
-    assert [line[:1] for line in directory.file("slot-1").read_bytes().splitlines()] == [b"D", b"A", b"F"]
+    assert [line[:1] for line in lines_of(directory).splitlines()] == [b"D", b"A", b"D", b"F"]
+
+
+@pytest.mark.parametrize("claim", ["", "a b", "a\nb", "a\0b"])
+def test_no_claim_can_tear_a_line(slot: SlotJournal, claim: str) -> None:
+    with pytest.raises(ValueError, match="claim"):
+        slot.under(7, claim)
 
 
 def test_the_folder_has_one_id_for_good(tmp_path: Path) -> None:
@@ -224,6 +185,15 @@ def test_a_slot_cannot_be_named_out_of_its_folder(directory: JournalDirectory, n
 def test_a_network_file_system_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr(journal, "file_system_of", lambda _path: kind)
     with pytest.raises(JournalRefused, match="disk of this machine"):
+        JournalDirectory(tmp_path / "journal")
+
+
+def test_a_folder_whose_files_cannot_be_mapped_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unable(*_arguments: object, **_more: object) -> None:
+        raise OSError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr(journal.mmap, "mmap", unable)
+    with pytest.raises(JournalRefused, match=r"cannot be mapped .* disk of this machine"):
         JournalDirectory(tmp_path / "journal")
 
 

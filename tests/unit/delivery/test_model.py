@@ -379,7 +379,6 @@ class Ledger(RuleBasedStateMachine):
         assert sender.slice is not None
         if outcome.state != "unstarted":
             sender.slot.journal.reply(row.position, outcome)
-            sender.slot.journal.flush()
         sender.results.append(sender.slice.policy.after_outcome(outcome, row))
 
     def _dot(self, sender: Sender, position: int) -> None:

@@ -38,9 +38,6 @@ class RecordingJournal:
     def reply(self, position: int, outcome: Outcome) -> None:
         self.lines.append(f"{outcome.state} {position}")
 
-    def flush(self) -> None:
-        """It writes at once."""
-
 
 @pytest.fixture
 def sink() -> Iterator[Sink]:
@@ -323,6 +320,20 @@ def test_a_full_journal_stops_every_dot_and_is_told_after_every_mail_has_its_out
     with pytest.raises(JournalFull):
         next(delivery)
     assert len(sink.taken) == 2
+
+
+def test_an_acceptance_that_cannot_be_noted_is_told_all_the_same_and_no_further_mail_is_begun(sink: Sink, open_transport: Open) -> None:
+    class Deaf(RecordingJournal):
+        def reply(self, position: int, outcome: Outcome) -> None:
+            raise JournalFull("full")
+
+    delivery = open_transport().deliver(mails(6), Deaf())
+    told = Counter(next(delivery).state for _ in range(6))
+    with pytest.raises(JournalFull):
+        next(delivery)
+    # The second was under way by then, and there was room for the line of its dot.
+    assert told == {"sent": len(sink.taken), "unstarted": 6 - len(sink.taken)}
+    assert 1 <= len(sink.taken) <= 2
 
 
 @pytest.mark.parametrize("data", [
