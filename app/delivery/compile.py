@@ -25,7 +25,6 @@ from app.mail.message import CompiledMessage, Slot, compile_message
 from app.mail.mfrom import mfrom_address
 from app.mail.tokens import TokenKeys
 
-
 # While the values of so many mails are made ready, the connections stand still: long enough to pay, too short to be felt.
 AT_ONCE = 40
 

@@ -61,27 +61,29 @@ def next_people(connection: Connection, claim: Claim, after: int, limit: int, *,
     of_batch = asked | {"first": claim.first, "last": claim.last}
     if not is_slim:
         return connection.execute(_asking("first"), of_batch).all()
-    rows = connection.execute(_asking("slim"), of_batch) if connection.dialect.name == "sqlite" else _in_one_piece(connection, claim, of_batch)
-    return [SlimRow(position, email, other or email, *rest) for position, email, other, *rest in rows]
+    found = None if connection.dialect.name == "sqlite" else _in_one_piece(connection, claim, of_batch)
+    return _slim_rows(connection, of_batch) if found is None else found
 
 
-def _in_one_piece(connection: Connection, claim: Claim, asked: dict[str, Any]) -> Sequence[Any]:
+def _slim_rows(connection: Connection, asked: dict[str, Any]) -> Sequence[SlimRow]:
+    return [SlimRow(position, email, other or email, *rest) for position, email, other, *rest in connection.execute(_asking("slim"), asked)]
+
+
+def _in_one_piece(connection: Connection, claim: Claim, asked: dict[str, Any]) -> Sequence[SlimRow] | None:
     """Return the slim rows as the database wrote them into one text: the driver takes four times as long over as many rows.
 
-    Where somebody of the range has been tried before, the text was cut short (``group_concat_max_len``), or a name has one of the two
-    marks in it, they are read as rows.
+    None where they are to be read as rows: somebody of the range has been tried before, the text was cut short
+    (``group_concat_max_len``), or a name has one of the two marks in it.
     """
     first = max(asked["after"] + 1, claim.first)
     last = min(first + asked["most"] - 1, claim.last)
     number, text = connection.execute(_ONE_PIECE, {"sending": claim.sending_id, "first": first, "last": last}).one()
     rows = [line.split(_FIELD) for line in text.split(_LINE)] if number else []
     if number < last - first + 1 or len(rows) != number or any(len(row) != len(_SLIM) + 1 or row[-1] for row in rows):
-        return connection.execute(_asking("slim"), asked).all()
-    return sorted(((int(position), email, other, int(subscriber) if subscriber else None, int(of_list) if of_list else None,
-                    orjson.loads(snapshot) if snapshot else None, first, last)
-                   for position, email, other, subscriber, of_list, snapshot, first, last, _ in rows), key=itemgetter(0))
-
-
+        return None
+    return sorted([SlimRow(int(position), email, other or email, int(subscriber) if subscriber else None, int(of_list) if of_list else None,
+                           orjson.loads(snapshot) if snapshot else None, first_name, last_name)
+                   for position, email, other, subscriber, of_list, snapshot, first_name, last_name, _ in rows], key=itemgetter(0))
 
 
 def _ask_for_one_piece() -> sa.Select[Any]:
