@@ -12,6 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.bindings import crypto_sign, crypto_sign_BYTES
 
 from app.words import words
 
@@ -19,10 +20,12 @@ KeyKind = Literal["rsa2048", "ed25519"]
 PrivateKey = Ed25519PrivateKey | rsa.RSAPrivateKey
 
 # What is signed where it stands in the message; From is named twice, so that a second one breaks the signature.
-SIGNED = ("from", "reply-to", "to", "subject", "date", "message-id", "mime-version", "content-type", "content-transfer-encoding", "list-id",
-          "list-unsubscribe", "list-unsubscribe-post", "feedback-id", "x-mailer")
-_SPACES = re.compile(rb"[ \t\r\n]+")
-_FIELDS = re.compile(rb"([!-9;-~]+):((?:[^\r\n]|\r\n[ \t])*)\r\n")
+SIGNED = (b"from", b"reply-to", b"to", b"subject", b"date", b"message-id", b"mime-version", b"content-type", b"content-transfer-encoding",
+          b"list-id", b"list-unsubscribe", b"list-unsubscribe-post", b"feedback-id", b"x-mailer")
+# What relaxed canonicalisation changes between two words: a fold, a tab, several blanks. Most headers have none of them.
+_UNEVEN = re.compile(rb"[ \t]*(?:\r\n[ \t]+)+|[ \t]{2,}|\t")
+_SIGNS_OF_UNEVEN = (b"\r\n ", b"\r\n\t", b"  ", b"\t")
+_LINE = 72
 
 
 class DkimKeyError(ValueError):
@@ -66,29 +69,43 @@ class DkimSigner:
 
     def __init__(self, domain: str, selector: str, pem: str) -> None:
         self._key = load_key(pem)
+        self._secret = _libsodium_key(self._key) if isinstance(self._key, Ed25519PrivateKey) else b""
         self._name = "ed25519-sha256" if isinstance(self._key, Ed25519PrivateKey) else "rsa-sha256"
         self._domain, self._selector = domain, selector
+        # Mails of one sending have the same headers: what their signatures have in common is written once.
+        self._forms: dict[tuple[bytes, ...], tuple[bytes, bytes]] = {}
 
     def sign(self, message: bytes, timestamp: int) -> bytes:
         """Return the message with its DKIM-Signature in front. ``timestamp``: UTC seconds."""
-        head, _, body = message.partition(b"\r\n\r\n")
-        fields = _FIELDS.findall(head + b"\r\n")
-        names = self._names(fields)
-        unsigned = (f"DKIM-Signature: v=1; a={self._name}; c=relaxed/simple; d={self._domain}; s={self._selector};\r\n"
-                    f" t={timestamp}; bh={_body_hash(body)};\r\n h={_folded(names)};\r\n b=")
-        data = b"".join(_chosen(fields, names)) + _relaxed(b"dkim-signature", unsigned.partition(":")[2].encode()).removesuffix(b"\r\n")
-        signature = base64.b64encode(self._raw_signature(data)).decode()
-        wrapped = "\r\n ".join(signature[start:start + 72] for start in range(0, len(signature), 72))
-        return unsigned.encode() + wrapped.encode() + b"\r\n" + message
+        end = message.find(b"\r\n\r\n")
+        fields = _fields(message[:end] if end >= 0 else message)
+        names = (*[name for name in SIGNED if name in fields], b"from")
+        form, relaxed = self._forms.get(names) or self._new_form(names)
+        filled = (timestamp, _body_hash(memoryview(message)[end + 4:] if end >= 0 else b"", message))
+        chosen = [b"%s:%s\r\n" % (name, values.pop()) for name in names if (values := fields.get(name))]
+        signature = base64.b64encode(self._raw_signature(b"".join((*chosen, relaxed % filled))))
+        wrapped = b"\r\n ".join([signature[start:start + _LINE] for start in range(0, len(signature), _LINE)])
+        return b"".join((form % filled, wrapped, b"\r\n", message))
 
-    def _names(self, fields: Sequence[tuple[bytes, bytes]]) -> list[str]:
-        present = {name.decode("ascii").lower() for name, _ in fields}
-        return [name for name in SIGNED if name in present] + ["from"]
+    def _new_form(self, names: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+        """Return the signature's header without time, body's hash and signature, as it goes out and as it is signed."""
+        whose = f"DKIM-Signature: v=1; a={self._name}; c=relaxed/simple; d={self._domain}; s={self._selector};\r\n".replace("%", "%%")
+        form = f"{whose} t=%d; bh=%s;\r\n h={_folded([name.decode() for name in names])};\r\n b=".encode()
+        made = self._forms[names] = form, b"dkim-signature:" + _UNEVEN.sub(b" ", form.partition(b": ")[2])
+        return made
 
     def _raw_signature(self, data: bytes) -> bytes:
         if isinstance(self._key, Ed25519PrivateKey):
-            return self._key.sign(hashlib.sha256(data).digest())  # RFC 8463 3: what is signed is the hash.
+            # RFC 8463 3: what is signed is the hash. libsodium makes the same signature as OpenSSL (RFC 8032) in three fifths of the time.
+            return crypto_sign(hashlib.sha256(data).digest(), self._secret)[:crypto_sign_BYTES]
         return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+
+
+def _libsodium_key(key: Ed25519PrivateKey) -> bytes:
+    """Return the key as libsodium takes it: the seed, and the public key behind it."""
+    raw, none = serialization.Encoding.Raw, serialization.NoEncryption()
+    public = key.public_key().public_bytes(raw, serialization.PublicFormat.Raw)
+    return key.private_bytes(raw, serialization.PrivateFormat.Raw, none) + public
 
 
 def _folded(names: Sequence[str]) -> str:
@@ -101,18 +118,22 @@ def _folded(names: Sequence[str]) -> str:
     return "\r\n ".join([*lines, line])
 
 
-def _chosen(fields: Sequence[tuple[bytes, bytes]], names: Sequence[str]) -> list[bytes]:
-    """Return the named headers, relaxed; a name that comes again takes the next one up, or none (RFC 6376 5.4.2)."""
-    left: dict[bytes, list[bytes]] = {}
-    for name, value in fields:
-        left.setdefault(name.lower(), []).append(value)
-    return [_relaxed(key, left[key].pop()) for name in names if left.get(key := name.encode())]
+def _fields(head: bytes) -> dict[bytes, list[bytes]]:
+    """Return the header fields, relaxed (RFC 6376 3.4.2), in order by name: one that is signed again is the next one up (5.4.2)."""
+    if any(sign in head for sign in _SIGNS_OF_UNEVEN):
+        head = _UNEVEN.sub(b" ", head)
+    fields: dict[bytes, list[bytes]] = {}
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        fields.setdefault(name.rstrip(b" ").lower(), []).append(value.strip(b" "))
+    return fields
 
 
-def _relaxed(name: bytes, value: bytes) -> bytes:
-    return name.lower() + b":" + _SPACES.sub(b" ", value).strip() + b"\r\n"
-
-
-def _body_hash(body: bytes) -> str:
-    simple = body.rstrip(b"\r\n") + b"\r\n" if body.endswith(b"\r\n\r\n") else body if body.endswith(b"\r\n") else body + b"\r\n"
-    return base64.b64encode(hashlib.sha256(simple).digest()).decode()
+def _body_hash(body: bytes | memoryview, message: bytes) -> bytes:
+    """Return the hash of the body, of which only empty lines at its end do not count, and which ends with a line's end (RFC 6376 3.4.3)."""
+    if message.endswith(b"\r\n\r\n") or not message.endswith(b"\r\n"):
+        text = bytes(body)
+        while text.endswith(b"\r\n\r\n"):
+            text = text[:-2]
+        body = b"\r\n" if text == b"\r\n" else text if text.endswith(b"\r\n") else text + b"\r\n"
+    return base64.b64encode(hashlib.sha256(body).digest())

@@ -11,7 +11,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +124,26 @@ def test_any_body_is_canonicalised_as_a_verifier_does(body: bytes) -> None:
 
     assert _verifies(_sign(message, ED25519), ED25519)
     assert _verifies(_sign(message, RSA), RSA)
+
+
+@given(words=st.lists(st.sampled_from([b"Hello", b"\xc3\xa9", b"a:b", b" ", b"  ", b"\t", b"\r\n ", b" \r\n\t ", b"\r\n \r\n ", b"%"]), max_size=9))
+@example(words=[])
+@example(words=[b" \r\n\t ", b"\r\n ", b" "])
+@settings(max_examples=60)
+def test_any_header_is_canonicalised_as_a_verifier_does(words: list[bytes]) -> None:
+    message = b"From: a@example.com\r\nSubject:" + b"".join(words) + b"\r\nTo:b@example.com\r\nTo: c@example.com\r\n\r\nHello\r\n"
+
+    assert _verifies(_sign(message, ED25519), ED25519)
+    assert _verifies(_sign(message, RSA), RSA)
+
+
+@given(data=st.binary(max_size=200))
+@settings(max_examples=30)
+def test_libsodium_signs_as_openssl_does(data: bytes) -> None:
+    key = load_key(ED25519)
+
+    assert isinstance(key, Ed25519PrivateKey)
+    assert DkimSigner("example.com", "lm", ED25519)._raw_signature(data) == key.sign(hashlib.sha256(data).digest())
 
 
 def test_the_record_is_what_a_verifier_looks_up() -> None:
