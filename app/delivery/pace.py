@@ -17,7 +17,7 @@ class Pace:
     rate: float = FIRST / SLICE_S
 
     def size(self) -> int:
-        """Return how many rows the next slice may have, from 1 to 200."""
+        """Return how many rows the next slice may have, from 1 to 500."""
         return max(1, min(LARGEST, int(self.rate * SLICE_S)))
 
     @property
