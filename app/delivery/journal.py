@@ -21,7 +21,7 @@ from typing import Literal, cast
 
 import orjson
 
-from app.delivery.mapped_lines import MappedLines, whole_lines
+from app.delivery.mapped_lines import MappedLines
 from app.delivery.transports.outcome import Outcome
 
 Word = Literal["D", "A", "T", "F", "U"]
@@ -193,14 +193,6 @@ def is_empty(file: Path) -> bool:
     """Whether the slot's file holds no line: it was emptied, or never used. Whoever holds the slot may write in this moment."""
     with file.open("rb") as content:
         return content.read(1) in {b"", b"\0"}
-
-
-def read_entries(file: Path) -> dict[tuple[int, int], Entry]:
-    """Return {(sending, position): last word}; a line that was torn by a crash, the last one above all, says nothing."""
-    try:
-        return entries_of(whole_lines(file.read_bytes()).split(b"\n"))
-    except FileNotFoundError:
-        return {}
 
 
 def entries_of(lines: Iterable[bytes]) -> dict[tuple[int, int], Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -15,12 +16,29 @@ from app.campaigns.models import Campaign
 from app.delivery import engine, lifecycle
 from app.delivery.doors import Doors
 from app.delivery.freeze import freeze_chunk
+from app.delivery.journal import JournalDirectory, SlotJournal
 from app.delivery.ledger import Counts, State, counts_of
 from app.delivery.models import Recipient, Sending
 from app.delivery.prepare import prepare
 from app.house import House
 from tests.factories import sending as factory
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
+
+CLAIM = "00ff00ff00ff00ff"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> JournalDirectory:
+    """A folder of journals."""
+    return JournalDirectory(tmp_path / "journal")
+
+
+@pytest.fixture
+def slot(directory: JournalDirectory) -> SlotJournal:
+    """A slot of it, open, for the mails of one claim."""
+    opened = directory.open("slot-1")
+    opened.under(7, CLAIM)
+    return opened
 
 
 @pytest.fixture
