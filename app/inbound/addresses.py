@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _ADDRESS = re.compile(r'(?:"[^"\s@]{1,64}(?: [^"\s@]{1,64})?"|[^\s<>()\[\]{}",;:@|=\'`/\\][^\s<>()\[\]{}",;:@|`\\]{0,99})@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}')
+_PREFIX = re.compile(r"^(?:smtp|rfc822|mailto)[=:]", re.IGNORECASE)
 _TYPE = re.compile(r"^\s*<?\s*(?:rfc[-/ ]?822|utf-8|x400|unknown|smtp|system|lan|addr-type|x-\w+|local|text)\s*;\s*", re.IGNORECASE)
 _XCHARS = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
@@ -12,7 +13,7 @@ _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 
 def in_text(text: str) -> list[str]:
     """Return the addresses in a text, each once, in their order, without the marks that stand around them."""
-    return list(dict.fromkeys(match[0].strip(".'") for match in _ADDRESS.finditer(text[:4000]) if match[0].strip(".'")))
+    return list(dict.fromkeys(_PREFIX.sub("", match[0].strip(".'")) for match in _ADDRESS.finditer(text[:4000])))
 
 
 def first_in(text: str) -> str:

@@ -6,7 +6,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     "qmail": ("hi. this is the ", "i'm afraid i wasn't able to deliver your message", "i wasn't able to deliver your message", "this is the qmail-send program"),
     "exim": ("this message was created automatically by mail delivery software", "could not be delivered to one or more of its", "mail could not be delivered to"),
     "postfix": ("this is the postfix program", "this is the mail system at host", "could not be delivered to one or more recipients"),
-    "sendmail": ("the following addresses had", "----- transcript of session follows", "fatal errors -----", "----- unsent message follows", "transient non-fatal errors"),
+    "sendmail": ("the following addresses had", "transcript of session follows", "fatal errors -----", "----- unsent message follows", "transient non-fatal errors"),
     "exchange": ("did not reach the following recipient", "delivery has failed to these recipients", "your message did not reach", "couldn't be delivered", "wasn't delivered",
                  "the following recipient(s) cannot be reached", "the following recipient(s) could not be reached", "there was a problem delivering your message"),
     "microsoft": ("delivery to the following recipients failed", "delivery to the following recipient failed", "this is an automatically generated delivery status notification",
@@ -26,11 +26,12 @@ MARKS: dict[str, tuple[str, ...]] = {
     "mdaemon": ("the following data may contain sections which represent bmp", "the attached message had permanent fatal delivery errors", "the attached message had permanent"),
     "mailenable": ("message could not be delivered to some recipients", "the following recipient(s) could not be reached", "mailenable"),
     "surgemail": ("your message cannot be delivered to the following recipients", "failed to deliver to"),
-    "carriers": ("could not be delivered to the following", "could not be delivered. mailbox", "your mail sent on", "as their mailbox is full", "次のあて先へのメッセージ", "配信できませんでした",
+    "carriers": ("could not be delivered to the following", "could not be delivered. mailbox", "your mail sent on", "as their mailbox is full", "could not be delivered to: <", "次のあて先へのメッセージ", "配信できませんでした",
                  "送信できませんでした", "お届けできませんでした", "宛先不明"),
     "zimbra": ("this message was undeliverable", "undeliverable for the following reason", "your message was not delivered for the following"),
     "mailru": ("is unable to deliver", "was not delivered to", "письмо не доставлено", "не может быть доставлено", "не удалось доставить"),
     "others": (
+        "did not exactly match", 
         "delivery failed", "delivery failure", "delivery error", "could not be delivered", "cannot be delivered", "can not be delivered", "can't be delivered", "could not deliver", "unable to deliver",
         "undeliverable", "not be delivered", "not delivered", "failed to deliver", "failed addresses", "failed recipient", "had permanent", "permanent error", "returned to you", "being returned",
         "has been returned", "returned mail", "message rejected", "was rejected", "has been rejected", "user unknown", "unknown user", "does not exist", "no such user", "not known at", "is not a valid",
@@ -54,7 +55,7 @@ CUTS = (
     "original message -----", "-----original message", "message header follows", "unsent message follows", "message headers:", "------ original message", "start of returned message", "returned message",
     "included is a copy", "returned text follows", "message text follows", "received: from", "received: by", "the original message headers", "message header:", "--- returned mail follows",
     "below is a copy of the original", "header information of", "original message headers", "message contents follow", "--- mail text", "the header of the original", "your original message",
-    "message transcript follows", "unsent message below", "the following message", "---- begin of", "the first 50 lines of the original", "return-path:", "original message is", "-- original",
+    "message transcript follows", "unsent message below", "the following message", "---- begin of", "the first 50 lines of the original", "return-path:", "-- original",
 )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import quopri
 import re
 
 from app.inbound import addresses, auto_reply, last_resort, text_bounce
 from app.inbound.complaint import read_complaint
+from app.inbound.encoded_words import decoded
 from app.inbound.parts import Part, TooMuchError, take_apart
 from app.inbound.result import Event, Reading
 from app.inbound.status_report import TYPES, groups_of, read_groups
@@ -16,7 +14,6 @@ from app.inbound.status_report import TYPES, groups_of, read_groups
 _HEADS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "text/rfc822")
 _RETURNED = ("message-id", "list-unsubscribe", "feedback-id", "return-path", "from", "to", "subject", "date", "x-mailer")
 _ARRIVAL = ("return-path", "delivered-to", "envelope-to", "x-original-to", "to", "from", "subject", "message-id", "in-reply-to", "references", "auto-submitted")
-_WORD = re.compile(r"=\?([\w-]{1,40})(?:\*[\w-]{1,20})?\?([bBqQ])\?([^?\s]{0,400})\?=\s*")
 _CHALLENGE = re.compile(r"not pre-?approved|requires? confirmation|confirm (?:that )?(?:this|your) (?:mail|message|e-?mail|address)|challenge[- ]response", re.IGNORECASE)
 _TAGS = re.compile(r"<(?:br|/p|/div|/tr|/li)[^<>]{0,200}>|<(?![^<>\s]{1,90}@)[^<>]{0,500}>", re.IGNORECASE)
 
@@ -48,12 +45,12 @@ def _status_report(parts: list[Part], text: str) -> Reading | None:
     """Return the reading of the report's groups; where some failed and some wait, what failed is what it is about."""
     groups = [group for part in parts if part.type in TYPES for group in groups_of(part)]
     found = read_groups(groups, text)
-    if not any(event.recipient for _, event in found):
+    if not found:
         return None
     if any(_CHALLENGE.search(event.diagnostic) for _, event in found):
         return Reading("other", "challenge")
     kind = next(kind for kind in ("bounce", "delay", "delivered") if any(kind == each for each, _ in found))
-    events = {event.recipient.lower(): event for each, event in reversed(found) if each == kind and event.recipient}
+    events = {event.recipient.lower(): event for each, event in reversed(found) if each == kind}
     return Reading(kind, "status report", list(reversed(events.values())))
 
 
@@ -89,19 +86,6 @@ def text_for_people(parts: list[Part]) -> str:
             own.append(part)
     plain = [part.text() for part in own[:4] if part.type != "text/html" and part.body.strip()]
     return "\n".join(plain) if plain else "\n".join(_TAGS.sub("\n", part.text()) for part in own[:2])
-
-
-def decoded(value: str) -> str:
-    """Return a header's value with its encoded words (RFC 2047) read; at most 1,000 characters."""
-    return _WORD.sub(_word, value[:1000])
-
-
-def _word(match: re.Match[str]) -> str:
-    try:
-        data = base64.b64decode(match[3]) if match[2] in "bB" else quopri.decodestring(match[3].replace("_", " ").encode(), header=True)
-        return data.decode(match[1], "replace")
-    except (LookupError, ValueError, binascii.Error):
-        return match[0]
 
 
 def _keys(mail: Part, parts: list[Part], returned: Part | None) -> dict[str, object]:

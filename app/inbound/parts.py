@@ -22,6 +22,7 @@ TEXT = 24 * 1024
 
 _FIELD = re.compile(r"([!-9;-~]{1,100})[ \t]*:[ \t]*(.*)", re.DOTALL)
 _PARAMETER = re.compile(r';\s*([\w-]{1,40})\*?(?:0\*?)?\s*=\s*(?:"([^"]{0,300})"|([^\s;]{1,300}))')
+_LINE_OF_BOUNDARY = re.compile(rb"^--([^\s-]\S{5,70})\n", re.MULTILINE)
 _HEADS = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "text/rfc822", "message/news"})
 
 
@@ -127,6 +128,8 @@ def _inside(part: Part, depth: int, left: list[int]) -> list[Part]:
 def _pieces(body: bytes, boundary: bytes, most: int) -> list[bytes]:
     """Return what stands between the boundary's lines; a last line that is missing is forgiven."""
     pieces = (b"\n" + body).split(b"\n--" + boundary)[1:]
+    if not pieces and (seen := _LINE_OF_BOUNDARY.search(body)):  # the header lost or changed the boundary on its way
+        pieces = (b"\n" + body).split(b"\n--" + seen[1])[1:]
     if len(pieces) > most + 1:
         raise TooMuchError("too many parts")
     return [piece.partition(b"\n")[2] for piece in pieces if not piece.startswith(b"--")]

@@ -7,6 +7,7 @@ import re
 from app.inbound import addresses
 from app.inbound.parts import Part
 from app.inbound.result import Event, judged
+from app.inbound.text_bounce import was_after_data
 from app.mail.reasons import judge
 
 TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
@@ -71,13 +72,15 @@ def _event(group: Group, people: str) -> Event:
     said = _REPEATED.sub("", f"{diagnostic} {comment}".strip())
     if _SAYS_NOTHING.fullmatch(said):
         said = f"{said} {_about(recipient, people)}".strip()
-    judgement = judge(said, status)
-    if judgement.reason == "undetermined" and diagnostic and people:
-        judgement = judge(f"{said} {_about(recipient, people)}", status)
+    context = _about(recipient, people)
+    judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"))
+    if judgement.rule == "nothing" and context:
+        judgement = judge(context, status)
     return judged(recipient, found_in, said, judgement)
 
 
 def _recipient(group: Group) -> tuple[str, str]:
+    """Return the address and its field; the name of a mailbox without a domain is no address, the report stays one."""
     for name in ("original-recipient", "final-recipient", "x-actual-recipient"):
         if address := addresses.of_field(group.get(name, "")):
             return address, name

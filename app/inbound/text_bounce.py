@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from app.inbound import addresses, families
+from app.inbound.encoded_words import decoded
 from app.inbound.parts import Part, headers_of
 from app.inbound.result import Event, judged
 from app.mail.reasons import judge
@@ -16,15 +17,16 @@ _DAEMON = re.compile(
 _SUBJECT = re.compile(
     r"undeliver|deliver\w* (?:fail|status|error|problem|report|notif|subsystem|warning|delay)|fail\w* (?:deliver|notice|mail|notif|to deliver)|returned? (?:mail|to sender|message|email)|"
     r"mail (?:system|delivery|failure|error)|non[- ]?deliver|not deliver|could not|can(?:not|'t) be|delivery|unzustellbar|unknown user|user unknown|mail failure|bounce|rejected|message status|"
-    r"nondeliverable|returning message|warning: (?:message|could)|delayed|não entregue|недоставлен|échec|error sending|problem deliver|delivery problem|mailbox full|quota|"
+    r"nondeliverable|returning message|warning: (?:message|could)|delayed|não entregue|недоставлен|échec|error sending|problem deliver|delivery problem|mailbox full|quota|failed mail|errors from|メールエラー|エラー通知|не доставлено|доставк|"
     r"配信|送信エラー|退信|unzustellbarkeit|onbestelbaar|no entregado|non remis|mancata consegna|niedostarcz|nedoručiteln|teslim", re.IGNORECASE)
 _LABELLED = re.compile(
-    r"(?:^|\n)[ \t>*-]*(?:to|recipient|address|failed recipient|final recipient|final-recipient|original-recipient|user|rcpt to|unknown user|invalid final delivery user|"
-    r"failed to deliver to|undeliverable to|your message to|did not reach|mail to|for)\s*[:;]?\s*['\"<(]?(?:rfc822;\s*|smtp:)?([^\s<>'\"();,]{1,90}@[\w.-]{1,120})", re.IGNORECASE)
+    r"(?:^|\n)[ \t>*-]*(?:to|recipient|address|failed recipient|final recipient|final-recipient|original-recipient|user|rcpt\s{1,9}to|unknown user|invalid final delivery user|"
+    r"failed to deliver to|undeliverable to|your message to|did not reach|mail to|for)(?:[ \t]*[:;]\s*|\s+)['\"<(]?(?:rfc822;\s*|smtp:)?([^\s<>'\"();,]{1,90}@[\w.-]{1,120})", re.IGNORECASE)
 _AT_START = re.compile(r"(?:^|\n)[ \t]*(?:\d{3}[ -](?:[245]\.\d+\.\d+ )?)?[<\"'(\[-]{0,3}\s?([^\s<>'\"();:,\[\]@]{1,80}@[\w.-]{3,120})")
 _IN_SENTENCE = re.compile(
     r"(?:deliver\w*|reach|mail|message|addressed|sent|recipients?|address|user|for|mailbox)(?: \w+){0,3}(?: to| for| of)?:?\s+['\"<(]{1,2}([^\s<>'\"();,]{1,90}@[\w.-]{1,120})", re.IGNORECASE)
 _OF_SYSTEM = re.compile(r"^(?:post-?master|mailer-daemon|abuse|help-?desk|support|admin|administrator|noc|webmaster|root|info|mailsec\d*|unblock|removeme|feedback)@", re.IGNORECASE)
+_AFTER_DATA = re.compile(r"reply to (?:end of )?data command|after (?:end of )?data\b|smtp command\s+data\b|>>> (?:data\b|\.\s)|final data", re.IGNORECASE)
 _CODED = re.compile(r"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}|\b[45]5\d\b|[45]\.\d\.\d")
 
 
@@ -41,15 +43,20 @@ def read_text(mail: Part, text: str, returned: Part | None) -> tuple[str, list[E
     return _kind(mail, small), _events(people, found_in, said), family or "x-failed-recipients"
 
 
+def was_after_data(text: str) -> bool:
+    """Whether a text says that the refusal came after the message itself, not after RCPT."""
+    return bool(_AFTER_DATA.search(text))
+
+
 def _is_bounce(mail: Part, small: str, family: str, returned: Part | None) -> bool:
     from_system = bool(_DAEMON.search(mail.header("from")) or mail.header("return-path").replace(" ", "") == "<>")
-    subject = bool(_SUBJECT.search(mail.header("subject")))
+    subject = bool(_SUBJECT.search(decoded(mail.header("subject"))))
     if not family and not (subject and _CODED.search(small)):
         return False
     if mail.header("in-reply-to") or mail.header("list-unsubscribe"):
         return from_system and subject
     return (from_system and (subject or family != "others" or _brings_back(small, returned))) or (
-        subject and family != "others") or (subject and _brings_back(small, returned)) or (from_system and bool(_CODED.search(small)))
+        family != "others" and (subject or returned is not None)) or (subject and _brings_back(small, returned)) or (from_system and bool(_CODED.search(small)))
 
 
 def _brings_back(small: str, returned: Part | None) -> bool:
@@ -96,13 +103,13 @@ def _returned_in(text: str) -> Part | None:
 
 def _events(people: list[str], found_in: str, said: str) -> list[Event]:
     """Return an event for each: judged by what stands between its place and the next one's, else by all that is said."""
-    whole = judge(said)
+    whole = judge(said, after_data=was_after_data(said))
     if len(people) < 2:
         return [judged(people[0] if people else "", found_in, said[:600].strip(), whole)]
     events = []
     for own in people:
         text = _stretch(own, people, said)
-        judgement = judge(text)
+        judgement = judge(text, after_data=was_after_data(text))
         events.append(judged(own, found_in, text, judgement if judgement.reason != "undetermined" else whole))
     return events
 

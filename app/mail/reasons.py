@@ -21,6 +21,8 @@ CLASSES = frozenset({"hard", "soft", "block"})
 _CODE = re.compile(r"(?<![\d.:/])([45]\d\d)(?=[ -]|$)")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d]|\.\d)")
 _ADDRESS = re.compile(r"<?[\w.+='/-]{1,80}@[\w.-]{1,120}>?")
+# Words of a program around another's answer: IronPort's name for its class of errors, Postfix' name for its check.
+_WRAPPING = re.compile(r"[45]\.\d\.\d - (?:unknown address|other network|bad sender|delivery time) (?:error|problem)(?= )|recipient address rejected: (?!access denied)")
 _BLANK = re.compile(r"\s+")
 # A part of a pattern that a text must not hold: groups, sets, escapes and what a mark makes optional.
 _NOT_LITERAL = re.compile(r"\((?:[^()]|\([^()]*\))*\)(?:[?*]|\{[^}]*\})?|\[[^\]]*\][+*?]?|\\.(?:[+*?]|\{[^}]*\})?|.[?*+]|[.^$|]")
@@ -92,12 +94,17 @@ def _rule(row: dict[str, Any]) -> ReasonRule:
 RULES = read_rules(RULES_FILE.read_text(encoding="utf-8"))
 
 
-def judge(diagnostic: str, status: str = "") -> Judgement:
-    """Return what a diagnostic means; ``status`` is the report's own field and yields to a more exact code in the text (RFC 3464 2.3.4)."""
-    words = _ADDRESS.sub("@", _BLANK.sub(" ", diagnostic[:LONGEST].lower()))
+def judge(diagnostic: str, status: str = "", *, after_data: bool = False) -> Judgement:
+    """Return what a diagnostic means; ``status`` is the report's own field and yields to a more exact code in the text (RFC 3464 2.3.4).
+
+    ``after_data``: the server had accepted RCPT, so the mailbox is there, and "user unknown" is a filter's excuse.
+    """
+    words = _WRAPPING.sub("", _ADDRESS.sub("@", _BLANK.sub(" ", diagnostic[:LONGEST].lower())))
     code = int(found[1]) if (found := _CODE.search(words)) else 0
     exact = _exact(_STATUS.findall(words), status)
     rule = next(rule for rule in RULES if rule.fits(words, exact, code))
+    if after_data and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
+        return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA")
     return Judgement(_kind(rule, exact, code), rule.reason, exact, code, rule.id)
 
 
