@@ -31,7 +31,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     "zimbra": ("this message was undeliverable", "undeliverable for the following reason", "your message was not delivered for the following"),
     "mailru": ("is unable to deliver", "was not delivered to", "письмо не доставлено", "не может быть доставлено", "не удалось доставить"),
     "others": (
-        "did not exactly match", 
+        "did not exactly match",
         "delivery failed", "delivery failure", "delivery error", "could not be delivered", "cannot be delivered", "can not be delivered", "can't be delivered", "could not deliver", "unable to deliver",
         "undeliverable", "not be delivered", "not delivered", "failed to deliver", "failed addresses", "failed recipient", "had permanent", "permanent error", "returned to you", "being returned",
         "has been returned", "returned mail", "message rejected", "was rejected", "has been rejected", "user unknown", "unknown user", "does not exist", "no such user", "not known at", "is not a valid",
@@ -54,8 +54,8 @@ CUTS = (
     "below this line is a copy of the message", "this is a copy of the message", "this is a copy of your message", "message headers follow", "original message follows", "----- original message",
     "original message -----", "-----original message", "message header follows", "unsent message follows", "message headers:", "------ original message", "start of returned message", "returned message",
     "included is a copy", "returned text follows", "message text follows", "received: from", "received: by", "the original message headers", "message header:", "--- returned mail follows",
-    "below is a copy of the original", "header information of", "original message headers", "message contents follow", "--- mail text", "the header of the original", "your original message",
-    "message transcript follows", "unsent message below", "the following message", "---- begin of", "the first 50 lines of the original", "return-path:", "-- original",
+    "below is a copy of the original", "header information of", "original message headers", "message contents follow", "--- mail text", "the header of the original",
+    "message transcript follows", "unsent message below", "---- begin of", "the first 50 lines of the original", "return-path:", "-- original",
 )
 
 

@@ -38,7 +38,10 @@ def _kind_of(mail: Part, parts: list[Part], returned: Part | None, text: str, ra
         return Reading("complaint", "opt-out of a provider's mail program", [Event(addresses.first_in(mail.header("from")), "from")], "opt-out")
     if found := read_complaint(mail, parts, returned):
         return found
-    return _status_report(parts, text) or _for_people(mail, text, returned) or _by_person(mail, subject) or _last(mail, subject, raw)
+    report = _status_report(parts, text)
+    if report and (report.kind == "other" or any(event.recipient for event in report.events)):
+        return report
+    return _for_people(mail, text, returned) or report or _by_person(mail, subject) or _last(mail, subject, raw)
 
 
 def _status_report(parts: list[Part], text: str) -> Reading | None:
@@ -80,7 +83,7 @@ def text_for_people(parts: list[Part]) -> str:
     own: list[Part] = []
     inside: set[int] = set()
     for part in parts:
-        if id(part) in inside or part.inside and part.type in _HEADS:
+        if id(part) in inside or (part.inside and part.type in _HEADS):
             inside.update(id(each) for each in part.walk())
         elif part.type.startswith("text/") and not part.inside:
             own.append(part)

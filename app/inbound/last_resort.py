@@ -22,7 +22,7 @@ def events_of(mail: Part, subject: str, raw: bytes) -> list[Event]:
         return []
     try:
         found = scan_message(email.message_from_bytes(raw))
-    except Exception:  # noqa: BLE001 - a library's fault with a stranger's mail must not stop the reading
+    except Exception:
         log.info("flufl.bounce failed on a mail", exc_info=True)
         return []
     names = sorted(each.decode("utf-8", "replace") for each in found if b"@" in each)

@@ -26,7 +26,7 @@ _AT_START = re.compile(r"(?:^|\n)[ \t]*(?:\d{3}[ -](?:[245]\.\d+\.\d+ )?)?[<\"'(
 _IN_SENTENCE = re.compile(
     r"(?:deliver\w*|reach|mail|message|addressed|sent|recipients?|address|user|for|mailbox)(?: \w+){0,3}(?: to| for| of)?:?\s+['\"<(]{1,2}([^\s<>'\"();,]{1,90}@[\w.-]{1,120})", re.IGNORECASE)
 _OF_SYSTEM = re.compile(r"^(?:post-?master|mailer-daemon|abuse|help-?desk|support|admin|administrator|noc|webmaster|root|info|mailsec\d*|unblock|removeme|feedback)@", re.IGNORECASE)
-_AFTER_DATA = re.compile(r"reply to (?:end of )?data command|after (?:end of )?data\b|smtp command\s+data\b|>>> (?:data\b|\.\s)|final data", re.IGNORECASE)
+_AFTER_DATA = re.compile(r"reply\s+to\s+(?:end\s+of\s+)?data\s+command|after (?:end of )?data\b|smtp command\s+data\b|>>> (?:data\b|\.\s)|final data", re.IGNORECASE)
 _CODED = re.compile(r"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}|\b[45]5\d\b|[45]\.\d\.\d")
 
 
