@@ -18,7 +18,7 @@ def in_text(text: str) -> list[str]:
 
 def first_in(text: str) -> str:
     """Return the first address of a header's value: the one in <> where there is one; "" without any."""
-    bracketed = in_text(text[text.find("<"):]) if "<" in text else []
+    bracketed = in_text(text[text.find("<") :]) if "<" in text else []
     return (bracketed or in_text(text) or [""])[0]
 
 

@@ -95,4 +95,4 @@ def _status(written: str) -> tuple[str, str]:
 def _about(recipient: str, people: str) -> str:
     """Return what the text for people says after the last place that names the recipient, else all of its end."""
     at = people.lower().find(recipient.lower()) if recipient else -1
-    return people[at + len(recipient):][:700] if at >= 0 else people[:1500]
+    return people[at + len(recipient) :][:700] if at >= 0 else people[:1500]

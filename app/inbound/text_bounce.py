@@ -12,21 +12,41 @@ from app.mail.reasons import judge
 
 LOOKED_AT = 8000
 _DAEMON = re.compile(
-    r"mailer[-_. ]?daemon|post ?master|mail[-_ ]?(?:delivery|admin|system|server|er\b)|delivery (?:sub)?system|mdaemon|mail\.?daemon|daemon@|bounce|microsoft exchange|"
-    r"system administrator|mail ?robot|mmdf|smtp ?(?:gateway|server)|uucp|listserv|majordomo|<>", re.IGNORECASE)
+    r"mailer[-_. ]?daemon|post ?master|mail[-_ ]?(?:delivery|admin|system|server|er\b)|delivery (?:sub)?system|mdaemon|mail\.?daemon|daemon@|bounce|"
+    r"microsoft exchange|"
+    r"system administrator|mail ?robot|mmdf|smtp ?(?:gateway|server)|uucp|listserv|majordomo|<>",
+    re.IGNORECASE,
+)
 _SUBJECT = re.compile(
-    r"undeliver|deliver\w* (?:fail|status|error|problem|report|notif|subsystem|warning|delay)|fail\w* (?:deliver|notice|mail|notif|to deliver)|returned? (?:mail|to sender|message|email)|"
-    r"mail (?:system|delivery|failure|error)|non[- ]?deliver|not deliver|could not|can(?:not|'t) be|delivery|unzustellbar|unknown user|user unknown|mail failure|bounce|rejected|message status|"
-    r"nondeliverable|returning message|warning: (?:message|could)|delayed|não entregue|недоставлен|échec|error sending|problem deliver|delivery problem|mailbox full|quota|failed mail|errors from|メールエラー|エラー通知|не доставлено|доставк|"
-    r"配信|送信エラー|退信|unzustellbarkeit|onbestelbaar|no entregado|non remis|mancata consegna|niedostarcz|nedoručiteln|teslim", re.IGNORECASE)
+    r"undeliver|deliver\w* (?:fail|status|error|problem|report|notif|subsystem|warning|delay)|fail\w* (?:deliver|notice|mail|notif|to deliver)|"
+    r"returned? (?:mail|to sender|message|email)|"
+    r"mail (?:system|delivery|failure|error)|non[- ]?deliver|not deliver|could not|can(?:not|'t) be|delivery|unzustellbar|unknown user|user unknown|"
+    r"mail failure|bounce|rejected|message status|"
+    r"nondeliverable|returning message|warning: (?:message|could)|delayed|não entregue|недоставлен|échec|error sending|problem deliver|"
+    r"delivery problem|mailbox full|quota|failed mail|errors from|メールエラー|エラー通知|не доставлено|доставк|"
+    r"配信|送信エラー|退信|unzustellbarkeit|onbestelbaar|no entregado|non remis|mancata consegna|niedostarcz|nedoručiteln|teslim",
+    re.IGNORECASE,
+)
 _LABELLED = re.compile(
-    r"(?:^|\n)[ \t>*-]*(?:to|recipient|address|failed recipient|final recipient|final-recipient|original-recipient|user|rcpt\s{1,9}to|unknown user|invalid final delivery user|"
-    r"failed to deliver to|undeliverable to|your message to|did not reach|mail to|for)(?:[ \t]*[:;]\s*|\s+)['\"<(]?(?:rfc822;\s*|smtp:)?([^\s<>'\"();,]{1,90}@[\w.-]{1,120})", re.IGNORECASE)
+    r"(?:^|\n)[ \t>*-]*(?:to|recipient|address|failed recipient|final recipient|final-recipient|original-recipient|user|rcpt\s{1,9}to|unknown user|"
+    r"invalid final delivery user|"
+    r"failed to deliver to|undeliverable to|your message to|did not reach|mail to|for)(?:[ \t]*[:;]\s*|\s+)['\"<(]?(?:rfc822;\s*|"
+    r"smtp:)?([^\s<>'\"();,]{1,90}@[\w.-]{1,120})",
+    re.IGNORECASE,
+)
 _AT_START = re.compile(r"(?:^|\n)[ \t]*(?:\d{3}[ -](?:[245]\.\d+\.\d+ )?)?[<\"'(\[-]{0,3}\s?([^\s<>'\"();:,\[\]@]{1,80}@[\w.-]{3,120})")
 _IN_SENTENCE = re.compile(
-    r"(?:deliver\w*|reach|mail|message|addressed|sent|recipients?|address|user|for|mailbox)(?: \w+){0,3}(?: to| for| of)?:?\s+['\"<(]{1,2}([^\s<>'\"();,]{1,90}@[\w.-]{1,120})", re.IGNORECASE)
-_OF_SYSTEM = re.compile(r"^(?:post-?master|mailer-daemon|abuse|help-?desk|support|admin|administrator|noc|webmaster|root|info|mailsec\d*|unblock|removeme|feedback)@", re.IGNORECASE)
-_AFTER_DATA = re.compile(r"reply\s+to\s+(?:end\s+of\s+)?data\s+command|after (?:end of )?data\b|smtp command\s+data\b|>>> (?:data\b|\.\s)|final data", re.IGNORECASE)
+    r"(?:deliver\w*|reach|mail|message|addressed|sent|recipients?|address|user|for|mailbox)(?: \w+){0,3}(?: to| for|"
+    r" of)?:?\s+['\"<(]{1,2}([^\s<>'\"();,]{1,90}@[\w.-]{1,120})",
+    re.IGNORECASE,
+)
+_OF_SYSTEM = re.compile(
+    r"^(?:post-?master|mailer-daemon|abuse|help-?desk|support|admin|administrator|noc|webmaster|root|info|mailsec\d*|unblock|removeme|"
+    r"feedback)@", re.IGNORECASE
+)
+_AFTER_DATA = re.compile(
+    r"reply\s+to\s+(?:end\s+of\s+)?data\s+command|after (?:end of )?data\b|smtp command\s+data\b|>>> (?:data\b|\.\s)|final data", re.IGNORECASE
+)
 _CODED = re.compile(r"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}|\b[45]5\d\b|[45]\.\d\.\d")
 
 
@@ -55,8 +75,12 @@ def _is_bounce(mail: Part, small: str, family: str, returned: Part | None) -> bo
         return False
     if mail.header("in-reply-to") or mail.header("list-unsubscribe"):
         return from_system and subject
-    return (from_system and (subject or family != "others" or _brings_back(small, returned))) or (
-        family != "others" and (subject or returned is not None)) or (subject and _brings_back(small, returned)) or (from_system and bool(_CODED.search(small)))
+    return (
+        (from_system and (subject or family != "others" or _brings_back(small, returned)))
+        or (family != "others" and (subject or returned is not None))
+        or (subject and _brings_back(small, returned))
+        or (from_system and bool(_CODED.search(small)))
+    )
 
 
 def _brings_back(small: str, returned: Part | None) -> bool:
@@ -120,4 +144,4 @@ def _stretch(own: str, people: list[str], said: str) -> str:
     if begin < 0:
         return said[:600]
     others = [at for each in people if each != own and (at := small.find(each.lower(), begin + len(own))) > 0]
-    return said[begin: min([begin + 800, *others])]
+    return said[begin : min([begin + 800, *others])]

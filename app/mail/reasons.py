@@ -12,17 +12,32 @@ RULES_FILE = Path(__file__).with_name("reasons.json")
 # Longer diagnostics say nothing new after this many characters.
 LONGEST = 1500
 
-REASONS = frozenset({
-    "invalid_recipient", "invalid_domain", "mailbox_full", "mailbox_inactive", "recipient_refused", "sender_blocked", "spam_content", "policy",
-    "too_large", "rate_limited", "network_timeout", "remote_system", "undetermined",
-})
+REASONS = frozenset(
+    {
+        "invalid_recipient",
+        "invalid_domain",
+        "mailbox_full",
+        "mailbox_inactive",
+        "recipient_refused",
+        "sender_blocked",
+        "spam_content",
+        "policy",
+        "too_large",
+        "rate_limited",
+        "network_timeout",
+        "remote_system",
+        "undetermined",
+    }
+)
 CLASSES = frozenset({"hard", "soft", "block"})
 
 _CODE = re.compile(r"(?<![\d.:/])([45]\d\d)(?=[ -]|$)")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d]|\.\d)")
 _ADDRESS = re.compile(r"<?[\w.+='/-]{1,80}@[\w.-]{1,120}>?")
 # Words of a program around another's answer: IronPort's name for its class of errors, Postfix' name for its check.
-_WRAPPING = re.compile(r"[45]\.\d\.\d - (?:unknown address|other network|bad sender|delivery time) (?:error|problem)(?= )|recipient address rejected: (?!access denied)")
+_WRAPPING = re.compile(
+    r"[45]\.\d\.\d - (?:unknown address|other network|bad sender|delivery time) (?:error|problem)(?= )|recipient address rejected: (?!access denied)"
+)
 _BLANK = re.compile(r"\s+")
 # A part of a pattern that a text must not hold: groups, sets, escapes and what a mark makes optional.
 _NOT_LITERAL = re.compile(r"\((?:[^()]|\([^()]*\))*\)(?:[?*]|\{[^}]*\})?|\[[^\]]*\][+*?]?|\\.(?:[+*?]|\{[^}]*\})?|.[?*+]|[.^$|]")

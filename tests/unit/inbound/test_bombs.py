@@ -13,7 +13,8 @@ BOMBS = {
     "many parts": "b'Content-Type: multipart/mixed; boundary=b\\n\\n' + b'--b\\n\\nx\\n' * 50000",
     "folded header": "b'Subject: a\\n' + b' ' * 10 + b'x\\n ' * 1700000",
     "rfc 2231": "b'Content-Type: text/plain' + b''.join(b';\\n a*%d*=x' % i for i in range(90000)) + b'\\n\\n'",
-    "rfc 2231 in a part": "b'Content-Type: multipart/mixed; boundary=b\\n\\n--b\\nContent-Type: text/plain' + b''.join(b'; a*%d*=x' % i for i in range(90000)) + b'\\n\\n'",
+    "rfc 2231 in a part": "b'Content-Type: multipart/mixed; boundary=b\\n\\n--b\\nContent-Type: text/plain' "
+    "+ b''.join(b'; a*%d*=x' % i for i in range(90000)) + b'\\n\\n'",
     "encoded words": "b'Subject: ' + b'=?utf-8?q?x?= ' * 90000 + b'\\n\\n'",
     "encoded words in a bounce": "b'From: mailer-daemon@a.example\\nSubject: ' + b'=?utf-8?q?x?= ' * 1000 + b'\\n\\nundeliverable\\n'",
     "one long line": "b'From: mailer-daemon@a.example\\nSubject: failure notice\\n\\ncould not be delivered ' + b'a' * 250000",
