@@ -18,7 +18,8 @@ _SUBJECT = re.compile(
     r"automatisch antwoord|afwezig|niet aanwezig|automatiskt svar|autosvar|frånvaro|fravær|automatisk svar|automaattinen vastaus|poissa|"
     r"autoodpowied|odpowied[źz] automatyczna|automatyczna odpowied|nieobecno|automatická odpov|nepřítomnost|automatikus v[áa]lasz|r[ăa]spuns automat|"
     r"otomatik yan[ıi]t|"
-    r"автоматический ответ|автоответ|вне офиса|автоматична відповідь|αυτόματη απάντηση|מענה אוטומטי|رد تلقائي|自动(?:回复|答复)|自動(?:回覆|返信|応答|回复)|不在(?:通知|"
+    r"автоматический ответ|автоответ|вне офиса|автоматична відповідь|αυτόματη απάντηση|"
+    r"מענה אוטומטי|رد تلقائي|自动(?:回复|答复)|自動(?:回覆|返信|応答|回复)|不在(?:通知|"
     r"のお知らせ)|休暇|자동 ?(?:응답|회신)|부재중|"
     r"ตอบกลับอัตโนมัติ|trả lời tự động|balasan otomatis|avtomatski odgovor|automatski odgovor|automatinis atsakymas)",
     re.IGNORECASE,
