@@ -1,0 +1,102 @@
+"""Of which kind a mail is, tried in this order: complaint, status report, bounce for people, unsubscribe, auto-reply, other."""
+
+from __future__ import annotations
+
+import re
+
+from app.inbound import addresses, auto_reply, last_resort, text_bounce
+from app.inbound.complaint import read_complaint
+from app.inbound.encoded_words import decoded
+from app.inbound.parts import Part, TooMuchError, take_apart
+from app.inbound.result import Event, Reading
+from app.inbound.status_report import TYPES, groups_of, read_groups
+
+_HEADS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "text/rfc822")
+_RETURNED = ("message-id", "list-unsubscribe", "feedback-id", "return-path", "from", "to", "subject", "date", "x-mailer")
+_ARRIVAL = ("return-path", "delivered-to", "envelope-to", "x-original-to", "to", "from", "subject", "message-id", "in-reply-to", "references", "auto-submitted")
+_CHALLENGE = re.compile(
+    r"not pre-?approved|requires? confirmation|confirm (?:that )?(?:this|your) (?:mail|message|e-?mail|address)|challenge[- ]response", re.IGNORECASE
+)
+_TAGS = re.compile(r"<(?:br|/p|/div|/tr|/li)[^<>]{0,200}>|<(?![^<>\s]{1,90}@)[^<>]{0,500}>", re.IGNORECASE)
+
+
+def read_mail(raw: bytes) -> Reading:
+    """Return what a mail is; one over the limits is of the kind other, with the reason."""
+    try:
+        mail = take_apart(raw)
+    except TooMuchError as error:
+        return Reading("other", f"not read: {error}")
+    parts = list(mail.walk())
+    returned = next((part.inside[0] for part in parts[1:] if part.type in _HEADS and part.inside), None)
+    text = text_for_people(parts)
+    reading = _kind_of(mail, parts, returned, text, raw)
+    reading.keys = _keys(mail, parts, returned)
+    return reading
+
+
+def _kind_of(mail: Part, parts: list[Part], returned: Part | None, text: str, raw: bytes) -> Reading:
+    subject = decoded(mail.header("subject"))
+    if auto_reply.is_opt_out_of_provider(subject, text):
+        return Reading("complaint", "opt-out of a provider's mail program", [Event(addresses.first_in(mail.header("from")), "from")], "opt-out")
+    if found := read_complaint(mail, parts, returned):
+        return found
+    report = _status_report(parts, text)
+    if report and (report.kind == "other" or any(event.recipient for event in report.events)):
+        return report
+    return _for_people(mail, text, returned) or report or _by_person(mail, subject) or _last(mail, subject, raw)
+
+
+def _status_report(parts: list[Part], text: str) -> Reading | None:
+    """Return the reading of the report's groups; where some failed and some wait, what failed is what it is about."""
+    groups = [group for part in parts if part.type in TYPES for group in groups_of(part)]
+    found = read_groups(groups, text)
+    if not found:
+        return None
+    if any(_CHALLENGE.search(event.diagnostic) for _, event in found):
+        return Reading("other", "challenge")
+    kind = next(kind for kind in ("bounce", "delay", "delivered") if any(kind == each for each, _ in found))
+    events = {event.recipient.lower(): event for each, event in reversed(found) if each == kind}
+    return Reading(kind, "status report", list(reversed(events.values())))
+
+
+def _for_people(mail: Part, text: str, returned: Part | None) -> Reading | None:
+    found = text_bounce.read_text(mail, text, returned)
+    if not found:
+        return None
+    kind, events, family = found
+    return Reading(kind, f"text: {family}", events)
+
+
+def _by_person(mail: Part, subject: str) -> Reading | None:
+    if auto_reply.is_unsubscribe(subject):
+        return Reading("unsubscribe", "subject", [Event(addresses.first_in(mail.header("from")), "from")])
+    if auto_reply.is_auto_reply(mail, subject):
+        return Reading("auto-reply", "headers or subject")
+    return None
+
+
+def _last(mail: Part, subject: str, raw: bytes) -> Reading:
+    events = last_resort.events_of(mail, subject, raw)
+    return Reading("bounce", "flufl.bounce", events) if events else Reading("other", "nothing known")
+
+
+def text_for_people(parts: list[Part]) -> str:
+    """Return the text of the parts before the returned mail, plain text first, HTML without its marks where there is nothing else."""
+    own: list[Part] = []
+    inside: set[int] = set()
+    for part in parts:
+        if id(part) in inside or (part.inside and part.type in _HEADS):
+            inside.update(id(each) for each in part.walk())
+        elif part.type.startswith("text/") and not part.inside:
+            own.append(part)
+    plain = [part.text() for part in own[:4] if part.type != "text/html" and part.body.strip()]
+    return "\n".join(plain) if plain else "\n".join(_TAGS.sub("\n", part.text()) for part in own[:2])
+
+
+def _keys(mail: Part, parts: list[Part], returned: Part | None) -> dict[str, object]:
+    """Return what matching needs: the arrival's own headers, the returned message's, the report's envelope id and redacted recipient."""
+    groups = [group for part in parts if part.type in TYPES or part.type == "message/feedback-report" for group in groups_of(part)]
+    wanted = ("original-envelope-id", "original-rcpt-to", "original-mail-from", "reporting-mta", "remote-mta")
+    fields = {name: value for name in wanted for value in [next((group[name] for group in groups if name in group), "")] if value}
+    back = {name: values[0][:1000] for name, values in returned.headers.items() if name in _RETURNED or name.startswith("x-")} if returned else {}
+    return {"arrival": {name: mail.header(name)[:1000] for name in _ARRIVAL if mail.header(name)}, "report": fields, "returned": back}

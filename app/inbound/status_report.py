@@ -1,0 +1,98 @@
+"""Delivery status notifications (RFC 3464, RFC 6533): the groups of fields that a mail server wrote for programs."""
+
+from __future__ import annotations
+
+import re
+
+from app.inbound import addresses
+from app.inbound.parts import Part
+from app.inbound.result import Event, judged
+from app.inbound.text_bounce import was_after_data
+from app.mail.reasons import judge
+
+TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_FAILED = ("fail", "expired", "bounce", "undeliver", "reject")
+_ARRIVED = ("delivered", "relayed", "expanded", "deliverable")
+_FIELD = re.compile(r"([A-Za-z][\w-]{1,60})[ \t]*:[ \t]*(.*)")
+_CODE_TYPE = re.compile(r"^\s*(?:smtp|x-[\w-]+|unix|dns|lmtp)\s*;\s*", re.IGNORECASE)
+_STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(.*)")
+_SAYS_NOTHING = re.compile(r"[\s\d.#-]*")
+_REPEATED = re.compile(r"(?<=\s)[245]\d\d[- ](?=[245]\.\d)")
+
+Group = dict[str, str]
+
+
+def groups_of(part: Part) -> list[Group]:
+    """Return the groups of fields of a status part, in order; blank lines part them."""
+    groups: list[Group] = [{}]
+    last = ""
+    for line in part.text().splitlines():
+        if not line.strip():
+            if groups[-1]:
+                groups.append({})
+        elif line[0] in " \t" and last in groups[-1]:
+            groups[-1][last] += " " + line.strip()
+        elif match := _FIELD.match(line):
+            last = match[1].lower()
+            _place(groups, last, match[2].strip())
+    return [group for group in groups if group]
+
+
+def _place(groups: list[Group], name: str, value: str) -> None:
+    """A second Final-Recipient without a blank line before it begins a group of its own."""
+    if name == "final-recipient" and name in groups[-1]:
+        groups.append({})
+    groups[-1].setdefault(name, value)
+
+
+def read_groups(groups: list[Group], people: str) -> list[tuple[str, Event]]:
+    """Return kind and event of each recipient; ``people`` is the report's text for people, asked where a group says nothing."""
+    return [(_kind(group), _event(group, people)) for group in groups if _is_about_recipient(group)]
+
+
+def _is_about_recipient(group: Group) -> bool:
+    return any(name in group for name in ("final-recipient", "original-recipient", "action", "status", "diagnostic-code"))
+
+
+def _kind(group: Group) -> str:
+    action = group.get("action", "").lower()
+    if action.startswith(_FAILED):
+        return "bounce"
+    if action.startswith(_ARRIVED):
+        return "delivered"
+    if action.startswith("delay"):
+        return "delay"
+    return {"2": "delivered", "4": "delay"}.get(group.get("status", "").strip()[:1], "bounce")
+
+
+def _event(group: Group, people: str) -> Event:
+    recipient, found_in = _recipient(group)
+    status, comment = _status(group.get("status", ""))
+    diagnostic = _CODE_TYPE.sub("", group.get("diagnostic-code", ""))
+    said = _REPEATED.sub("", f"{diagnostic} {comment}".strip())
+    if _SAYS_NOTHING.fullmatch(said):
+        said = f"{said} {_about(recipient, people)}".strip()
+    context = _about(recipient, people)
+    judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"))
+    if judgement.rule == "nothing" and context:
+        judgement = judge(context, status)
+    return judged(recipient, found_in, said, judgement)
+
+
+def _recipient(group: Group) -> tuple[str, str]:
+    """Return the address and its field; the name of a mailbox without a domain is no address, the report stays one."""
+    for name in ("original-recipient", "final-recipient", "x-actual-recipient"):
+        if address := addresses.of_field(group.get(name, "")):
+            return address, name
+    return "", ""
+
+
+def _status(written: str) -> tuple[str, str]:
+    match = _STATUS.match(written)
+    return (match[1], match[2].strip(" ()")) if match else ("", written)
+
+
+def _about(recipient: str, people: str) -> str:
+    """Return what the text for people says after the last place that names the recipient, else all of its end."""
+    at = people.lower().find(recipient.lower()) if recipient else -1
+    return people[at + len(recipient) :][:700] if at >= 0 else people[:1500]

@@ -1,0 +1,80 @@
+"""The rules about why mail did not arrive: each is held against its own example, and the file against what a rules file must be."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.mail.reasons import RULES, RULES_FILE, ReasonRule, hint_of, judge, read_rules
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_every_rule_decides_its_own_example(rule: ReasonRule) -> None:
+    found = judge(rule.example)
+    assert (found.rule, found.reason, found.kind) == (rule.id, rule.reason, rule.kind)
+
+
+def test_the_prefilter_never_hides_a_wording() -> None:
+    for rule in RULES:
+        for way in rule.ways:
+            if match := way.pattern.search(rule.example.lower()):
+                assert way.hint in match[0]
+
+
+@pytest.mark.parametrize(("pattern", "hint"), [("gr[ae]y-?list", "list"), (r"\(s\d{4}\)", "s"), ("(?:over|above) quota", " quota"), (r"ab+c\d+xyz", "xyz")])
+def test_a_hint_is_plain_text_of_every_match(pattern: str, hint: str) -> None:
+    assert hint_of(pattern) == hint
+
+
+@pytest.mark.parametrize("change", [{"reason": "bad_luck"}, {"class": "mild"}, {"example": ""}, {"source": ""}])
+def test_a_wrong_rule_is_refused_when_the_file_is_read(change: dict[str, str]) -> None:
+    row = json.loads(RULES_FILE.read_text())["rules"][0]
+    with pytest.raises(ValueError, match=row["id"]):
+        read_rules(json.dumps({"version": 1, "rules": [row | change]}))
+
+
+def test_two_rules_of_one_name_are_refused() -> None:
+    row = json.loads(RULES_FILE.read_text())["rules"][0]
+    with pytest.raises(ValueError, match="same name"):
+        read_rules(json.dumps({"version": 1, "rules": [row, row]}))
+
+
+# fmt: off
+SAID = [
+    ("550 5.1.1 <a@example.org>... User unknown", "5.1.1", "hard", "invalid_recipient"),
+    ("450 4.1.1 <a@example.org>: User unknown in local recipient table", "4.1.1", "soft", "invalid_recipient"),
+    ("550 No such user here", "5.0.0", "hard", "invalid_recipient"),
+    ("Host or domain name not found. Name service error for name=gone.example type=A: Host not found", "5.4.4", "hard", "invalid_domain"),
+    ("Host or domain name not found. Name service error for name=x.example type=MX: Host not found, try again", "4.4.3", "soft", "network_timeout"),
+    ("556 5.1.10 Domain example.org has a null MX", "5.0.0", "hard", "invalid_domain"),
+    ("552 5.2.2 mailbox is full", "5.0.0", "soft", "mailbox_full"),
+    ("550 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", "5.7.1", "block", "sender_blocked"),
+    ("550 5.1.0 MailFrom domain is listed in Spamhaus. To request removal", "5.1.0", "block", "sender_blocked"),
+    ("554 5.7.1 This message was classified as spam", "5.7.1", "block", "spam_content"),
+    ("550 5.7.515 Access denied, sending domain example.org does not meet the required authentication level.", "5.7.515", "block", "sender_blocked"),
+    ("550 5.4.1 Recipient address rejected: Access denied", "5.4.1", "hard", "invalid_recipient"),
+    ("554 5.7.1 <a@example.org>: Relay access denied", "5.7.1", "block", "policy"),
+    ("552 5.3.4 Message size exceeds fixed limit", "5.3.4", "block", "too_large"),
+    ("550 5.2.1 This account has been disabled or discontinued", "5.2.1", "soft", "mailbox_inactive"),
+    ("421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints", "4.7.0", "soft", "rate_limited"),
+    ("5.1.0 - Unknown address error 550-'5.2.2 <a@example.org>... Mailbox Full'", "5.0.0", "soft", "mailbox_full"),
+    ("", "5.1.1", "hard", "invalid_recipient"),
+    ("", "5.2.2", "soft", "mailbox_full"),
+    ("", "", "soft", "undetermined"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("text", "status", "kind", "reason"), SAID, ids=[row[0][:50] or row[1] for row in SAID])
+def test_what_servers_say_is_understood(text: str, status: str, kind: str, reason: str) -> None:
+    found = judge(text, status)
+    assert (found.kind, found.reason) == (kind, reason)
+
+
+def test_words_in_an_address_decide_nothing() -> None:
+    assert judge("550 <userunknown.spam@example.org> failed").reason == "undetermined"
+
+
+def test_user_unknown_after_data_is_a_filters_excuse() -> None:
+    assert (judge("550 User unknown", after_data=True).kind, judge("550 5.1.1 User unknown", after_data=True).kind) == ("soft", "hard")
