@@ -15,7 +15,7 @@ from launch import strays
 from tests.launch.conftest import Run, wait_for
 
 Start = Callable[..., Run]
-NAMES = {"transactional", "delivery", "inbound", "imports", "maintenance", "schedule", "mailbox"}
+NAMES = {"transactional", "delivery", "inbound", "imports", "maintenance", "schedule", "mailbox", "intake"}
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
