@@ -69,10 +69,6 @@ class Intake:
             return "421 4.7.0 Too many recipients were refused"
         return verdict.reply
 
-    async def handle_VRFY(self, _server: Any, _session: Any, _envelope: Any, _address: str) -> str:  # noqa: N802
-        """Say nothing of any address."""
-        return "252 2.5.0 Send mail to find out"
-
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         """Answer 250 when the mail is on the disk; for LMTP, once for each recipient."""
         reply = await self._keep(server.loop, session, envelope)
@@ -101,7 +97,7 @@ class Intake:
 
 
 def _hops(data: bytes) -> int:
-    head = b"\n" + data.partition(b"\r\n\r\n")[0].lower()
+    head = (b"\r\n" + data).partition(b"\r\n\r\n")[0].lower()
     return head.count(b"\nreceived:")
 
 

@@ -141,6 +141,10 @@ class StrictSMTP(SMTP):
         self._set_post_data_state()  # type: ignore[no-untyped-call]
         self._reset_timeout()
 
+    async def smtp_VRFY(self, _arg: str) -> None:  # noqa: N802
+        """Say nothing of any address."""
+        await self.push("252 2.5.0 Send mail to find out")
+
     def hang_up(self) -> None:
         """End the connection, behind the reply that is written next."""
         if self.transport is not None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from app.inbound.listener import Certificate, Intake, listen_lmtp, listen_smtp
 from app.inbound.policy import Known
@@ -57,6 +60,12 @@ class Wire:
         stuffed = (b"\r\n" + data).replace(b"\r\n.", b"\r\n..")[2:]
         return self.say(stuffed + b".")
 
+    def wrap(self, context: ssl.SSLContext, name: str) -> None:
+        """Go on under TLS."""
+        self._replies.close()
+        self._socket = context.wrap_socket(self._socket, server_hostname=name)
+        self._replies = self._socket.makefile("rb")
+
     def is_closed(self) -> bool:
         """Whether the server hung up, and said nothing more."""
         try:
@@ -71,6 +80,14 @@ class Wire:
 
     def _line(self) -> str:
         return self._replies.readline().decode().rstrip("\r\n")
+
+
+def certificate_of(name: str, folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for a host that signs itself; return its file and its key's."""
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                    "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(chain)], check=True, capture_output=True)
+    return chain, key
 
 
 @contextmanager
