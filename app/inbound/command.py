@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 import click
-from flask.cli import with_appcontext
 from sqlalchemy.engine import Engine
 
 from app.config import Config
@@ -60,7 +59,6 @@ def _pipe(house: Callable[[], HasOurs]) -> click.Command:
     @click.command("pipe")
     @click.option("--recipient", required=True, help="The address that the mail is for, as in the envelope.")
     @click.option("--sender", default="", help="The envelope sender; leave it out for <>.")
-    @with_appcontext
     def pipe(recipient: str, sender: str) -> None:
         """Read one mail from the standard input. Exit 0: kept; 75: try again later; 67: no such address; 65: not for us, or not fit."""
         try:

@@ -32,7 +32,7 @@ def test_wildcards_mean_what_a_regular_expression_would_say(pattern: str, local:
 
 
 @pytest.mark.parametrize("line", [
-    "", ":", "a@b.test", "a@b.test:", ":a@b.test", "sales:office@b.test", "*:office", "a@b@c.test:to@b.test", "a b@c.test:to@b.test", 
+    "", ":", "a@b.test", "a@b.test:", ":a@b.test", "sales:office@b.test", "*:office", "a@b@c.test:to@b.test", "a b@c.test:to@b.test",
     "a@c.test:to@b.test,x@b.test", "@c.test:to@b.test", "**:to@b.test", "a@*ü.test:to@b.test", "a@-.test:to@b.test"])
 def test_a_line_that_says_no_rule_is_refused(line: str) -> None:
     with pytest.raises(AddressError):
