@@ -29,7 +29,7 @@ def test_everything_starts_and_everything_ends_at_ctrl_c(start: Start) -> None:
     for name in NAMES:
         run.heard(f"{name} runs as")
     assert {line.split()[0] for line in run.said if " runs as " in line} == NAMES
-    # gunicorn and its two workers, and the other seven; Valkey writes its title over the environment by which these are known.
+    # gunicorn and its two workers, and the others; Valkey writes its title over the environment by which these are known.
     assert wait_for(lambda: len(run.family()) == 3 + len(NAMES))
     status, seconds = run.end()
     assert (status, run.family()) == (0, [])
