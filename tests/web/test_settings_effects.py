@@ -24,6 +24,9 @@ from app.delivery.ledger import State
 from app.delivery.models import Recipient, Sending, TrackingEvent
 from app.delivery.policies import policy_of
 from app.delivery.reconcile import reconcile
+from app.delivery.server_models import DeliveryServer
+from app.inbound.domains import Ours
+from app.inbound.spool import Spool
 from app.plugins.testing import PluginKit
 from app.settings.kinds import as_text
 from app.settings.schema import name_of, specs
@@ -33,6 +36,7 @@ from tests.factories.mailed import Mailed
 from tests.factories.signing_in import browser_of, make_administrator
 from tests.plugins import SITE
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
+from tests.unit.inbound.wire import Wire, listening
 from workers.sweep import start_due_campaigns, watch_canaries
 
 ANNA = "anna@example.org"
@@ -151,6 +155,62 @@ def _the_catch_all_domain_is_the_return_paths(office: Office) -> None:
     office.set("bounces.catch_all_domain", "catch.example")
     assert office.sent().mail(ANNA)["From"] == "Example <news@example.com>"
     assert office.sink.taken[0].mfrom.endswith("@catch.example")
+
+
+def _replies(office: Office, *addresses: str) -> list[str]:
+    """What the inbound server answers now, in one session, to RCPT for each of these addresses."""
+    house = office.house
+    ours = Ours(house.engine, house.settings, house.tokens, house.config.base_url)
+    with listening(ours.now, Spool(house.config.data)) as port:
+        wire = Wire(port)
+        said = [wire.rcpt(address)[:9] for address in addresses]
+        wire.close()
+    return said
+
+
+@of("email-delivery.relay_domains")
+def _the_inbound_server_takes_mail_for_relay_domains(office: Office) -> None:
+    addresses = ("abuse@relay.example", "abuse@xn--mller-kva.example", "abuse@other.example", "postmaster")
+    assert _replies(office, *addresses) == ["550 5.7.1"] * 3 + ["250 2.1.5"]
+    office.set("email-delivery.relay_domains", "Relay.example\nMüller.example")
+    assert _replies(office, *addresses) == ["250 2.1.5"] * 2 + ["550 5.7.1", "250 2.1.5"]
+
+
+@of("email-delivery.aliases")
+def _the_inbound_server_takes_mail_that_an_alias_matches(office: Office) -> None:
+    office.set("email-delivery.relay_domains", "relay.example")
+    addresses = ("sales-7@relay.example", "nobody@relay.example", "sales-7@other.example", f"b+{'a' * 31}@relay.example")
+    assert _replies(office, *addresses) == ["550 5.1.1", "550 5.1.1", "550 5.7.1", "550 5.1.1"]
+    office.set("email-delivery.aliases", "sales-*@relay.example:office@elsewhere.example")
+    assert _replies(office, *addresses) == ["250 2.1.5", "550 5.1.1", "550 5.7.1", "550 5.1.1"]
+    office.set("email-delivery.aliases", "*:office@elsewhere.example")
+    assert _replies(office, *addresses) == ["250 2.1.5", "250 2.1.5", "550 5.7.1", "550 5.1.1"]
+
+
+def test_a_saved_setting_counts_from_the_next_mail_of_an_open_session_on(office: Office) -> None:
+    house = office.house
+    with listening(Ours(house.engine, house.settings, house.tokens, house.config.base_url).now, Spool(house.config.data)) as port:
+        wire = Wire(port)
+        assert wire.rcpt("abuse@relay.example").startswith("550 5.7.1")
+        office.set("email-delivery.relay_domains", "relay.example")
+        assert wire.rcpt("abuse@relay.example").startswith("250")
+        wire.close()
+
+
+def test_mail_is_taken_for_whatever_stands_in_return_paths(office: Office) -> None:
+    """The MFROM of a delivery server, the centralized, the catch-all domain, and the host of the base URL."""
+    token = office.house.tokens.make("mfrom", 7, 9)
+    domains = ("central.example", "catch.example", "base.example", "mfrom.example")
+    addresses = (*(f"b+{token}@{domain}" for domain in domains), "bounces@fixed.example", "other@fixed.example", "bounces@mfrom.example")
+    assert _replies(office, *addresses) == ["550 5.7.1"] * 7
+    office.set("email-delivery.centralized_domain", "central.example")
+    office.set("bounces.catch_all_domain", "catch.example")
+    office.set("system.base_url", "https://base.example")
+    office.change(sa.update(DeliveryServer).values(mfrom="mfrom.example"))
+    with factory.every_tenant(), factory.session_of(office.house) as session:
+        factory.make_server(session, 2, name="fixed", is_default=False, mfrom="bounces@fixed.example")
+        session.commit()
+    assert _replies(office, *addresses) == ["250 2.1.5"] * 5 + ["550 5.1.1"] * 2
 
 
 @of("email-delivery.preheader_template")

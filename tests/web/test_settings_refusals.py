@@ -29,6 +29,11 @@ REFUSED: Cases = [
     ("email-delivery.x_mailer", "Mill\x00", "control"), ("email-delivery.x_mailer", "Mill\x0b7", "control"), ("product.name", "Mill\x1b[31m", "control"),
     ("email-delivery.default_channel", "pigeon", "Choose one of"), ("email-delivery.preheader_template", "<div></div>", "%PreHeader%"),
     ("email-delivery.preheader_template", "%PreHeader%%PreHeader%", "once"),
+    ("email-delivery.relay_domains", "relay.example\nrelay", "Line 2"), ("email-delivery.relay_domains", "*.example", "Line 1"),
+    ("email-delivery.aliases", "sales@relay.example", "Line 1: Type a pattern, a colon and an address"),
+    ("email-delivery.aliases", "sales:office@elsewhere.example", "Line 1"), ("email-delivery.aliases", "*:office", "Line 1"),
+    ("email-delivery.aliases", "a@relay.example:b@elsewhere.example\n*:b@elsewhere.example\nc@relay.example:b@elsewhere.example", "Line 3: no mail comes"),
+    ("email-delivery.aliases", "a@x.example:b@y.example,c@y.example", "Line 1"),
     ("email-delivery.preheader_template", "<script>%PreHeader%</script>", "Only div"),
     ("email-delivery.preheader_template", '<img src="https://x.example/"><p>%PreHeader%</p>', "Only div"),
     ("system.base_url", "news.example.com", "https://"), ("system.base_url", "ftp://news.example.com", "https://"),
@@ -65,6 +70,18 @@ def save(desk: ServerDesk, setting: str, value: str) -> tuple[int, str]:
     form: dict[str, Any] = {one: as_text(spec, getattr(now.get(kind), one)) for one, spec in specs(kind).items()}
     answer = desk.browser.post(f"/admin/settings/{name}/", data=form | {field: value, "revision": str(now.revision)})
     return answer.status_code, answer.text
+
+
+def test_an_alias_that_leads_back_here_is_refused(desk: ServerDesk) -> None:
+    now = desk.house.settings.load()
+    kind = next(one for one in CORE if name_of(one) == "email-delivery")
+    form: dict[str, Any] = {one: as_text(spec, getattr(now.get(kind), one)) for one, spec in specs(kind).items()}
+    rules = "a@relay.example:b@elsewhere.example\nc@relay.example:d@relay.EXAMPLE"
+    typed = form | {"relay_domains": "Relay.example", "aliases": rules, "revision": str(now.revision)}
+    answer = desk.browser.post("/admin/settings/email-delivery/", data=typed)
+    assert answer.status_code == 422
+    assert is_wrong(answer.text, "aliases", "Line 2"), words(html.unescape(answer.text))[-2500:]
+    assert desk.house.settings.load().revision == now.revision
 
 
 @pytest.mark.parametrize(("setting", "value", "problem"), REFUSED)

@@ -1,0 +1,77 @@
+"""Which domains and addresses are ours to take mail for, as the settings and the delivery servers say now (settings.md 4, relay domains)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from app.db import reading, table_of
+from app.delivery.server_models import DeliveryServer
+from app.delivery.urls import base_host
+from app.inbound.policy import Known
+from app.mail.address import AddressError, normalise, parse_domain
+from app.mail.aliases import parse_rule
+from app.mail.tokens import TokenKeys
+from app.settings.sections.bounces import Bounces
+from app.settings.sections.email_delivery import EmailDelivery
+from app.settings.sections.system import SystemSettings
+from app.settings.store import SettingsStore
+from app.settings.values import Settings
+
+# What the delivery servers say is read anew after so long; a saved setting counts at once.
+SERVERS_S = 1.0
+_MFROM = sa.select(table_of(DeliveryServer).c.mfrom).where(table_of(DeliveryServer).c.mfrom != "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    settings: Settings
+    at: float
+    known: Known
+
+
+class Ours:
+    """What is ours, asked for at each mail. ``base_url``: what the installation was started with."""
+
+    def __init__(self, engine: Engine, settings: SettingsStore, tokens: TokenKeys, base_url: str) -> None:
+        self._engine, self._settings, self._tokens, self._base_url = engine, settings, tokens, base_url
+        self._turn = threading.Lock()
+        self._last: _Read | None = None
+
+    def now(self) -> Known:
+        """Return what is ours now: one cheap query where nothing was saved; raise SQLAlchemyError where the database is away."""
+        with self._turn, reading(), self._engine.connect() as connection:
+            last = self._last
+            settings = self._settings.load_on(connection, last.settings if last else None)
+            if last is None or settings is not last.settings or time.monotonic() - last.at > SERVERS_S:
+                mfroms = [str(row.mfrom) for row in connection.execute(_MFROM)]
+                last = self._last = _Read(settings, time.monotonic(), self._known(settings, mfroms))
+            return last.known
+
+    def _known(self, settings: Settings, mfroms: list[str]) -> Known:
+        delivery, bounces = settings.get(EmailDelivery), settings.get(Bounces)
+        host = base_host(settings.get(SystemSettings).base_url or self._base_url)
+        names = [*delivery.relay_domains, delivery.centralized_domain, bounces.catch_all_domain, host, *(one.rpartition("@")[2] for one in mfroms)]
+        return Known(tokens=self._tokens, domains=frozenset(_domains(names)), return_paths=frozenset(_addresses(mfroms)),
+                     rules=tuple(parse_rule(line) for line in delivery.aliases))
+
+
+def _domains(names: Iterable[str]) -> Iterable[str]:
+    for name in names:
+        try:
+            yield parse_domain(name)
+        except AddressError:  # Not set, or the name of this machine alone: no mail comes to it from anywhere.
+            continue
+
+
+def _addresses(mfroms: Iterable[str]) -> Iterable[str]:
+    for mfrom in mfroms:
+        try:
+            yield normalise(mfrom)
+        except AddressError:  # A domain; its mail has tokens.
+            continue
