@@ -118,7 +118,6 @@ class AddressBounces(Owned, Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     address: Mapped[str] = mapped_column(exact(254))
     number: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
-    last_sending_id: Mapped[int | None] = mapped_column()
     counted_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
 
 

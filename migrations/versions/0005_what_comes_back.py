@@ -105,7 +105,6 @@ def upgrade() -> None:
     sa.Column('id', app.db.BigId, nullable=False),
     sa.Column('address', app.db.exact(254), nullable=False),
     sa.Column('number', sa.SmallInteger(), nullable=False),
-    sa.Column('last_sending_id', sa.Integer(), nullable=True),
     sa.Column('counted_at', app.db.UTCDateTime(), nullable=False),
     sa.Column('user_id', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_address_bounces_user_id_users')),
