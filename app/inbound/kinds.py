@@ -31,7 +31,7 @@ def read_mail(raw: bytes, rules: Rules = RULES) -> Reading:
     returned = next((part.inside[0] for part in parts[1:] if part.type in _HEADS and part.inside), None)
     text = text_for_people(parts)
     reading = _kind_of(mail, parts, returned, text, raw, rules)
-    reading.keys = _keys(mail, parts, returned)
+    reading.keys = _keys(mail, parts, returned or text_bounce.headers_in(text))
     return reading
 
 

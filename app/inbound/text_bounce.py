@@ -6,7 +6,7 @@ import re
 
 from app.inbound import addresses, families
 from app.inbound.encoded_words import decoded
-from app.inbound.parts import Part, headers_of
+from app.inbound.parts import Part, TooMuchError, headers_of
 from app.inbound.result import Event, judged
 from app.mail.reasons import RULES, Rules, judge
 
@@ -123,6 +123,22 @@ def _returned_in(text: str) -> Part | None:
         return None
     headers = headers_of(re.sub(r"^[ \t>|]+(?=[\w-]+:)", "", text[at:], flags=re.MULTILINE).encode())
     return Part(headers, "message/rfc822", {}, b"")
+
+
+def headers_in(text: str) -> Part | None:
+    """Return the headers of the mail that stands in a text below what is said of it; None where none stands there.
+
+    Below the line that announces it they are a paragraph of their own; the mail's body, which follows, is not read.
+    """
+    below = re.sub(r"^[ \t>|]+(?=[\w-]+:)", "", text[families.cut(text.lower()) :], flags=re.MULTILINE)
+    for paragraph in re.split(r"\n\s*\n", below)[:4]:
+        try:
+            headers = headers_of(paragraph.encode("utf-8", "replace"))
+        except TooMuchError:
+            return None
+        if "message-id" in headers or "return-path" in headers:
+            return Part(headers, "message/rfc822", {}, b"")
+    return None
 
 
 def _events(people: list[str], found_in: str, said: str, rules: Rules) -> list[Event]:
