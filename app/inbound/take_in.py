@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from app.db import table_of, utcnow
 from app.delivery.again import write_again
+from app.delivery.crash import crash_point
 from app.inbound.models import InboundMail, InboundSource
 from app.inbound.spool import Spool, Taken
 from app.jobs import READ_INBOUND
@@ -57,11 +58,19 @@ def _take(house: House, spool: Spool, names: Sequence[str]) -> int:
 def _commit(house: House, spool: Spool, batch: Sequence[Taken]) -> int:
     if not batch:
         return 0
-    ids = write_again(house.engine, lambda connection: keep(connection, [(_row(one), one.data) for one in batch]))
+    ids = write_again(house.engine, lambda connection: _keep(connection, batch))
+    crash_point("after_take_in")
     for one in batch:
         spool.done(one.name)
+    crash_point("after_unlink")
     ring_reading(house, ids)
     return len(batch)
+
+
+def _keep(connection: Connection, batch: Sequence[Taken]) -> list[int]:
+    ids = keep(connection, [(_row(one), one.data) for one in batch])
+    crash_point("in_take_in")
+    return ids
 
 
 def keep(connection: Connection, mails: Iterable[tuple[dict[str, Any], bytes]]) -> list[int]:
