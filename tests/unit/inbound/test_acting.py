@@ -13,6 +13,8 @@ from flask import Flask
 from app.db import utcnow
 from app.inbound.models import InboundCount, InboundEvent
 from app.inbound.take_in import take_in
+from app.settings.sections.bounces import Bounces
+from app.settings.sections.spam_complaint import SpamComplaint
 from tests.factories import sending as factory
 from tests.factories.returned import FULL, SPAM, Returned
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
@@ -58,7 +60,7 @@ def test_what_was_committed_before_its_file_was_deleted_is_not_taken_in_twice(ba
 
 @pytest.mark.databases("sqlite", "mariadb")
 def test_a_soft_bounce_counts_once_a_campaign_and_once_a_day_and_turns_hard_at_the_threshold(back: Returned) -> None:
-    back.house.settings.save("bounces", {"threshold": 2})
+    back.save(Bounces, threshold=2)
     back.bounced("ada@one.example", FULL)
     back.bounced("ada@one.example", FULL + " again")
     assert [decision for *_, decision in back.decisions()] == ["counted", "counted_before"]
@@ -145,7 +147,7 @@ def test_forged_tokens_change_nothing(back: Returned) -> None:
 
 @pytest.mark.databases("sqlite", "mariadb")
 def test_a_complaint_with_its_recipient_blotted_out_unsubscribes_and_suppresses_by_the_token(back: Returned) -> None:
-    back.house.settings.save("spam-complaint", {"fbl_email": "fbl@loops.example", "abuse_email": "abuse@boss.example"})
+    back.save(SpamComplaint, fbl_email="fbl@loops.example", abuse_email="abuse@boss.example")
     mail = back.arrive("fbl@loops.example", back.complaint("ben@one.example"))
 
     assert (mail.kind, mail.problem, back.decisions()) == ("complaint", "", [("complaint", "", "header", "unsubscribed")])
