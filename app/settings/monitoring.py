@@ -25,7 +25,7 @@ class Monitored:
     method: str = choice(
         "Monitoring method", default=SERVER,
         choices=((SERVER, marked("Built-in inbound SMTP server")), (MAILBOX, marked("POP3 or IMAP mailbox")), (PIPE, marked("Pipe of a mail server"))),
-        help="How this mail reaches Lettermill. The built-in server and the pipe take it whatever is chosen; a mailbox is looked into where it is chosen here.")
+        help="How this mail gets here. The built-in server and the pipe take it whatever is chosen; a mailbox is looked into where it is chosen here.")
     mailbox_protocol: str = choice("Protocol", default=IMAP, choices=((IMAP, "IMAP"), (POP3, "POP3")), help="IMAP where the server offers both.")
     mailbox_host: str = host("Host", help="The mail server’s name, such as imap.example.com, or its IP address.")
     mailbox_internal: bool = switch("Internal server", default=False, help="It stands in our own network, at an address that is not on the public internet.")

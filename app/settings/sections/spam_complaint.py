@@ -20,7 +20,8 @@ class SpamComplaint(Monitored):
 
     abuse_email: str = email("Abuse reports address", help="Reports of abuse are forwarded to this address. No mail names it. Empty: they are kept and listed.")
     complaints_address: str = text("Complaints address", max=254, placeholder="abuse@%sender_domain%", help=(
-        "Stands in campaigns and transactional mail as X-Complaints-To. %sender_domain% is the domain of the mail’s From address. Empty: the header is left out."))
+        "Stands in campaigns and transactional mail as X-Complaints-To. "
+        "%sender_domain% is the domain of the mail’s From address. Empty: the header is left out."))
     fbl_email: str = email("FBL email", help=(
         "The address that you give to feedback loops. Of a complaint that comes to it, the subscriber is suppressed and the complaint is counted."))
     unsubscribe_email: str = email("List-unsubscribe email", help=(
@@ -42,4 +43,6 @@ class SpamComplaint(Monitored):
             yield Problem("complaints_address", str(error))
         if self.warn_percent >= self.pause_percent:
             yield Problem("warn_percent", words("Type less than “Pause at”: the warning comes before the pause."))
+        if self.fbl_email and self.fbl_email.lower() == self.unsubscribe_email.lower():
+            yield Problem("unsubscribe_email", words("Type another address than the FBL email: what comes to that one is a complaint."))
         yield from super().check()
