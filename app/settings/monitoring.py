@@ -39,7 +39,7 @@ class Monitored:
     mailbox_folder: str = text("Folder", default="INBOX", help="The folder to look into, by IMAP. POP3 has one folder only.")
     mailbox_after: str = choice("When a mail was fetched", default=DELETE, choices=((DELETE, marked("Delete it")), (MOVE, marked("Move it to a folder"))),
                                 help="It is kept here before that. POP3 can only delete.")
-    mailbox_move_to: str = text("Move to folder", default="Lettermill", help="Where fetched mails go, by IMAP. The folder is made where there is none.")
+    mailbox_move_to: str = text("Move to folder", default="Processed", help="Where fetched mails go, by IMAP. The folder is made where there is none.")
     mailbox_minutes: int = integer("Look every", default=5, min=1, max=1440, unit="minutes", help="How often the mailbox is looked into.")
 
     def check(self) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ class ImapFolder:
 
     def __init__(self, client: imaplib.IMAP4, account: Monitored) -> None:
         self._client, self._account = client, account
-        self._can = {word.upper() for word in _said(client.capability())[0].decode("ascii", "replace").split()}
+        self._can = {word.upper() for word in _said(client.capability())[-1].decode("ascii", "replace").split()}
         self.mails = self.uid_validity = 0
         self.select()
 
