@@ -32,7 +32,7 @@ def count(connection: Connection, match: Match, day: date, what: str, reason: st
     values += [("reason", reason)] if reason else []
     _add(connection, [{"user_id": user, "dimension": dimension, "day": day, "what": what, "value": value, "number": 1}
                       for user in (HOUSE, match.user_id) for dimension, value in sorted(values)])
-    if what in _OF_SENDING and not match.is_seed and not _is_counted(connection, match, what):
+    if what in _OF_SENDING and not _is_counted(connection, match, what):
         column = SENDINGS.c[_OF_SENDING[what]]
         connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == match.ledger_id.sending_id).values({column.name: column + 1}))
 

@@ -59,11 +59,14 @@ def by_token(connection: Connection, tokens: TokenKeys, abouts: Iterable[LedgerI
 
     ``abouts``: whom the recipients' own tokens name; ``keys``: what the reader found (Reading.keys).
     """
-    for by, ledger_id in _named(tokens, abouts, keys):
-        row = connection.execute(_of_ledger().where(RECIPIENTS.c.sending_id == ledger_id.sending_id, RECIPIENTS.c.position == ledger_id.position)).one_or_none()
-        if row is not None:
-            return _match(by, row)
-    return None
+    found = (by_ledger_id(connection, by, ledger_id) for by, ledger_id in _named(tokens, abouts, keys))
+    return next((match for match in found if match is not None), None)
+
+
+def by_ledger_id(connection: Connection, by: str, ledger_id: LedgerId) -> Match | None:
+    """Return a row of the ledger as a match, None where there is none."""
+    row = connection.execute(_of_ledger().where(RECIPIENTS.c.sending_id == ledger_id.sending_id, RECIPIENTS.c.position == ledger_id.position)).one_or_none()
+    return _match(by, row) if row is not None else None
 
 
 def by_address(connection: Connection, address: str) -> Match | None:
