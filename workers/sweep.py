@@ -23,6 +23,7 @@ from app.delivery.telling import tell_finished
 from app.house import House
 from app.jobs import FREEZE, PUT_BACK, RUN_IMPORT, SEND, SEND_NOTICES, SEND_TEST, SEND_TRANSACTIONAL
 from workers import plugins
+from workers.forwards import ring_for_forwards
 
 log = logging.getLogger(__name__)
 
@@ -95,4 +96,4 @@ def reconcile_ledger(house: House) -> None:
 # Seconds between two rounds of each task.
 TASKS: tuple[tuple[Task, float], ...] = (
     (start_due_campaigns, 2.0), (watch_canaries, 2.0), (recover_senders, 2.0), (ring_for_sendings, 2.0), (ring_for_notices, 2.0), (ring_for_imports, 2.0),
-    (ring_for_plugins, 2.0), (reconcile_ledger, 10.0))
+    (ring_for_plugins, 2.0), (ring_for_forwards, 2.0), (reconcile_ledger, 10.0))
