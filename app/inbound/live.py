@@ -51,7 +51,8 @@ def _count(session: Session, settings: Settings, rules: Rules, refusal: Any) -> 
     if match is None or not _is_failed(connection, match):
         return None
     event = _event(connection, match, CLASS_OF[refusal.reason], rules)
-    note(connection, match, event, kind="bounce", decision=decide(session, settings, match, event, refusal.at.date()), at=refusal.at)
+    decision = decide(session, settings, match, event, refusal.at.date())
+    note(connection, match, event, kind="bounce", decision=decision, at=refusal.at)
     return match
 
 
@@ -66,7 +67,8 @@ def _event(connection: Connection, match: Match, bounce: str, rules: Rules) -> E
     said = connection.execute(sa.select(row.code, row.enhanced, row.reply).where(row.sending_id == at.sending_id, row.position == at.position)).one()
     text = " ".join(str(part) for part in (said.code, said.enhanced, said.reply) if part)
     judgement = judge(text, said.enhanced or "", rules=rules)
-    return Event(match.email, MATCHED_BY_LIVE, judgement.kind if judgement.rule.startswith(ADDED) else bounce, judgement.reason, said.enhanced or "", text, judgement.rule)
+    decided = judgement.kind if judgement.rule.startswith(ADDED) else bounce
+    return Event(match.email, MATCHED_BY_LIVE, decided, judgement.reason, said.enhanced or "", text, judgement.rule)
 
 
 def refusals_wait(connection: Connection) -> bool:
