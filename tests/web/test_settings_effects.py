@@ -26,6 +26,7 @@ from app.delivery.policies import policy_of
 from app.delivery.reconcile import reconcile
 from app.delivery.server_models import DeliveryServer
 from app.inbound.domains import Ours
+from app.inbound.forward import plan_forward
 from app.inbound.spool import Spool
 from app.plugins.testing import PluginKit
 from app.settings.kinds import as_text
@@ -211,6 +212,20 @@ def test_mail_is_taken_for_whatever_stands_in_return_paths(office: Office) -> No
         factory.make_server(session, 2, name="fixed", is_default=False, mfrom="bounces@fixed.example")
         session.commit()
     assert _replies(office, *addresses) == ["250 2.1.5"] * 5 + ["550 5.1.1"] * 2
+
+
+@of("email-delivery.forwards_per_hour")
+def _above_a_rules_limit_mail_is_held(office: Office) -> None:
+    def goes_on(mail_id: int, rule: str) -> str:
+        with factory.every_tenant(), factory.session_of(office.house) as session:
+            made = plan_forward(office.house, session, mail_id=mail_id, source=b"Subject: A\r\n\r\nText\r\n", recipient="sales@relay.example",
+                                target="office@elsewhere.example", rule=rule)
+            session.commit()
+            return made.state
+
+    assert [goes_on(number, "alias:*") for number in range(3)] == ["waiting"] * 3
+    office.set("email-delivery.forwards_per_hour", "2")
+    assert (goes_on(4, "alias:*"), goes_on(5, "role")) == ("held", "waiting")
 
 
 @of("email-delivery.preheader_template")

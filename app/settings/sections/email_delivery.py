@@ -50,7 +50,7 @@ class EmailDelivery:
         "One domain a line. The inbound server takes mail for them, and for every MFROM, centralized and catch-all domain. For any other domain it "
         "answers “Relaying denied”."))
     aliases: tuple[str, ...] = lines("Alias list", each=_is_alias, most=500, help=(
-        "One pattern:target a line, such as sales-*@example.com:office@example.net. A reply that arrives at a matching address is meant for the target. "
+        "One pattern:target a line, such as sales-*@example.com:office@example.net. Mail that arrives at a matching address goes on to the target, as it came. "
         "* stands for any characters, the first match holds, and *:target, as the last line, takes the rest."))
     forwards_per_hour: int = integer("Forwarding limit", default=100, min=1, max=100_000, unit="mails an hour", help=(
         "For each line of the alias list, for the addresses abuse, postmaster and root, and for copies of complaints and of requests to unsubscribe, each by "

@@ -89,7 +89,15 @@ def test_what_is_above_a_rules_rate_is_held_until_somebody_releases_it(desk: Des
     assert forward.release(desk.session, found[2].id)
     assert desk.look(found[2]) == ("waiting", "")
     assert not forward.release(desk.session, found[2].id)
+    assert desk.plan(MAIL.replace(b"<1@", b"<8@")).state == "held", "what was released counts"
     desk.change(created_at=utcnow() - timedelta(minutes=61))
+    assert desk.plan(MAIL.replace(b"<1@", b"<9@")).state == "waiting"
+
+
+def test_what_is_held_takes_no_room_of_its_rule(desk: Desk) -> None:
+    desk.house.settings.save(EmailDelivery, {"forwards_per_hour": 2}, based_on=None, by="tests", via="tests")
+    for number in range(4):
+        desk.plan(with_lines(f"X-Lettermill-Loop: {forward.installation_id(desk.house)}").replace(b"<1@", f"<{number}@".encode()))
     assert desk.plan(MAIL.replace(b"<1@", b"<9@")).state == "waiting"
 
 

@@ -164,6 +164,18 @@ def test_after_five_days_it_is_given_up_by_a_servers_answer(desk: Desk) -> None:
     assert desk.look(one) == ("failed", "450 4.2.0 Later")
 
 
+def test_the_five_days_of_one_that_is_released_begin_anew(desk: Desk) -> None:
+    desk.sink.faults.at_rcpt = {OFFICE: [b"450 4.2.0 Later"]}
+    one = desk.plan()
+    desk.change(created_at=utcnow() - timedelta(days=6), state="held", attempts=99)
+    forward.release(desk.session, one.id)
+    desk.session.commit()
+    send_due(desk.house)
+    assert desk.look(one)[0] == "waiting"
+    assert one.next_at is not None
+    assert (one.next_at - utcnow()).total_seconds() < 80
+
+
 @both
 def test_what_is_refused_for_good_is_listed_and_can_be_tried_again(desk: Desk) -> None:
     desk.sink.faults.at_dot = {OFFICE: [b"550 5.7.1 We do not want it"]}
@@ -245,7 +257,6 @@ def test_two_workers_at_once_send_once(desk: Desk) -> None:
     assert len({taken.data for taken in desk.sink.taken}) == len(desk.sink.taken) == 6
 
 
-@both
 def test_a_sender_that_was_killed_before_the_answer_is_followed_by_another_one(desk: Desk) -> None:
     one = desk.plan()
     desk.sink.faults.dot_delay_s = 30

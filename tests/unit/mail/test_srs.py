@@ -104,6 +104,13 @@ def test_a_bounce_skips_the_forwarders_between() -> None:
     assert SRS.reverse(address, NOW) == Original("SRS0=Ab3d=Xy=e.org=anna@first.example")
 
 
+def test_what_was_written_in_one_form_is_not_read_in_the_other() -> None:
+    first = SRS.forward("=Ab3d=Xy=e.org=anna@first.example", US, NUMBER, NOW)
+    mac, stamp, rest = first.removeprefix("SRS0=").split("=", 2)
+    assert SRS.reverse(first, NOW) == Original("=Ab3d=Xy=e.org=anna@first.example")
+    assert SRS.reverse(f"SRS1={stamp}{mac}={rest}", NOW) is None
+
+
 @pytest.mark.parametrize("sender", ["", "b+aeaaaaahaaaaabpvfzchd5nvdomxm5a@returns.example.com", "anna@RETURNS.example.com"])
 def test_a_bounce_and_our_own_domain_stay_as_they_are(sender: str) -> None:
     assert SRS.forward(sender, US, NUMBER, NOW) == sender
