@@ -45,7 +45,7 @@ CHECK_DOMAINS = Job("check_domains", queue="maintenance")
 READ_INBOUND = Job("read_inbound", queue="inbound")
 COUNT_REFUSALS = Job("count_refusals", queue="inbound")
 POLL_MAILBOX = Job("poll_mailbox", queue="inbound")
-SEND_FORWARDS = Job("send_forwards", queue="inbound")
+SEND_FORWARDS = Job("send_forwards", queue="maintenance")
 
 CATALOGUE: tuple[Job, ...] = (
     SEND, FREEZE, PUT_BACK, SEND_TEST, SEND_TRANSACTIONAL, SEND_NOTICES, RUN_IMPORT, ERASE_PLUGIN, TELL_PLUGINS, CHECK_DOMAINS,

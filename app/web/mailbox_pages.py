@@ -6,14 +6,13 @@ import os
 import pwd
 import sys
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from flask import current_app
 from flask_babel import gettext as _
 
-from app.db import db
+from app.db import db, utcnow
 from app.inbound.mailboxes.account import account_of, source_of
 from app.inbound.mailboxes.check import test_mailbox
 from app.inbound.mailboxes.state import row_of, said_again
@@ -32,14 +31,13 @@ Groups = tuple[tuple[str, tuple[str, ...]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """How the last look into a mailbox went. ``error`` is None where all is well."""
+    """How the last look into a mailbox went, so many seconds ago. ``error`` is None where all is well."""
 
-    at: datetime
+    ago_s: float
     mails: int
     total: int
     too_large: int
     error: Words | None
-    succeeded_at: datetime | None
 
 
 def monitored_context(number: int, groups: Groups) -> dict[str, Any]:
@@ -54,7 +52,8 @@ def looked(number: int) -> Looked | None:
     account, row = account_of(settings(), number), row_of(house().engine, number)
     if account is None or row is None or row.looked_at is None or row.source != source_of(account):
         return None
-    return Looked(row.looked_at, row.mails, row.total, row.too_large, said_again(row.error), row.succeeded_at)
+    ago_s = max((utcnow() - row.looked_at).total_seconds(), 0.0)
+    return Looked(ago_s, row.mails, row.total, row.too_large, said_again(row.error))
 
 
 def pipes() -> list[tuple[str, str]]:

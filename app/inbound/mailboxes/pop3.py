@@ -88,7 +88,7 @@ class Pop3:
         """Return the lines up to the one that is a dot alone; raise Refused where they are more than ``most`` bytes, or EOFError."""
         taken = bytearray()
         while (line := self._file.readline(most + 2)) not in {b".\r\n", b".\n"}:
-            if len(taken) + len(line) > most + 2:
+            if len(taken) + len(line) > most:
                 raise Refused(words("The server sent more than it had said."))
             if not line.endswith(b"\n"):
                 raise EOFError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app.db import reading, writing
+from app.delivery.clock import db_now
 from app.house import House
 from app.inbound.mailboxes import fetching, poll
 from app.inbound.mailboxes.account import BOUNCES, COMPLAINTS, SECTIONS
@@ -77,9 +77,9 @@ class Post:
 
 
 @pytest.fixture
-def post(app: Flask, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
+def post(app: Flask, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> Post:
     monkeypatch.setenv("SSL_CERT_FILE", str(dovecot.certificate))
-    yield Post(app.extensions["lettermill"], dovecot)
+    return Post(app.extensions["lettermill"], dovecot)
 
 
 @pytest.mark.parametrize("security", ["none", "starttls", "tls"])
@@ -207,7 +207,8 @@ def test_a_mail_that_is_too_large_stays_there_and_is_fetched_never(post: Post, p
     (b"Delivered-To: back@mailbox.test\r\nX-Original-To: <{token}>\r\nTo: news@elsewhere.test\r\n", ("{token}",)),
     (b"Delivered-To: back@mailbox.test\r\nEnvelope-To: abuse@relay.test\r\nTo: Abuse <abuse@relay.test>, <POSTMASTER@relay.test>,\r\n x@other.test\r\n",
      ("abuse@relay.test", "POSTMASTER@relay.test")),
-    (b"To: =?utf-8?q?Returns?= <{token}>\r\n", ("{token}",)), (b"To: b+" + b"a" * 31 + b"@relay.test\r\n", (USER,)), (b"To: " + b"<a@b.test>," * 9000 + b"\r\n", (USER,)),
+    (b"To: =?utf-8?q?Returns?= <{token}>\r\n", ("{token}",)), (b"To: b+" + b"a" * 31 + b"@relay.test\r\n", (USER,)),
+    (b"To: " + b"<a@b.test>," * 9000 + b"\r\n", (USER,)),
     (b"To: undisclosed-recipients:;\r\n", (USER,)), (b"", (USER,))])
 def test_recipients_are_those_that_the_headers_name_and_that_are_ours(post: Post, head: bytes, recipients: tuple[str, ...]) -> None:
     post.house.settings.save(EmailDelivery, {"relay_domains": ("relay.test",)}, based_on=None, by="test", via="test")
@@ -305,7 +306,7 @@ def test_a_mailbox_is_due_as_often_as_the_setting_says(post: Post) -> None:
 
 def _age(post: Post, minutes: int) -> None:
     with writing(post.house.engine) as connection:
-        connection.execute(sa.text(f"UPDATE inbound_mailboxes SET looked_at = strftime('%Y-%m-%d %H:%M:%f000', 'now', '-{minutes} minutes')"))
+        connection.execute(sa.update(MAILBOXES).values(looked_at=db_now(connection, -60 * minutes)))
 
 
 def test_after_a_failure_a_saved_setting_lets_it_be_tried_at_once(post: Post) -> None:
