@@ -32,6 +32,7 @@ _UNSUBSCRIBE = re.compile(
 )
 
 _TOKEN = re.compile(r"(?<![\w.+-])u\+[a-z2-7]{31}@", re.IGNORECASE)
+_HELD = re.compile(r"awaits moderator approval|being held until|(?:is|was) held for (?:moderat|approv)|submitted for (?:moderat|approv)", re.IGNORECASE)
 _CHALLENGE = re.compile(
     r"not (?:been )?pre-?approved|requires? confirmation|confirm (?:that )?(?:this|your) (?:mail|message|e-?mail|address)|challenge[-/ ]response|"
     r"(?:verify|prove) (?:that )?you(?:'re| are) (?:a )?(?:human|person|real)|"
@@ -59,6 +60,11 @@ def says_away(subject: str) -> bool:
 def is_challenge(subject: str, text: str) -> bool:
     """Whether a person's filter asks the sender to prove that a person wrote the mail."""
     return bool(_CHALLENGE.search(f"{subject}\n{text[:2000]}"))
+
+
+def is_held(subject: str, text: str) -> bool:
+    """Whether a list keeps the mail until its moderator has seen it."""
+    return bool(_HELD.search(f"{subject}\n{text[:1000]}"))
 
 
 def is_unsubscribe(subject: str) -> bool:

@@ -12,6 +12,7 @@ MARKS: dict[str, tuple[str, ...]] = {
         "non-member to a members-only list",
         "are not subscribed to this list",
         "is restricted to members",
+        "is not subscribed to this",
     ),
     "qmail": (
         "hi. this is the ",

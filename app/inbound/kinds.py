@@ -15,8 +15,11 @@ from app.inbound.status_report import groups_in, groups_of, is_status, read_grou
 from app.mail.reasons import RULES, Rules
 
 _HEADS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "text/rfc822")
+# RFC 8098: the mail arrived, and was read or deleted.
+_RECEIPT = "message/disposition-notification"
 _RETURNED = ("message-id", "list-unsubscribe", "feedback-id", "return-path", "from", "to", "subject", "date", "x-mailer")
 _ARRIVAL = ("return-path", "delivered-to", "envelope-to", "x-original-to", "to", "from", "subject", "message-id", "in-reply-to", "references", "auto-submitted")
+_CERTAIN = frozenset({"address", "by a mail program's button", "held for a list's moderator"})
 _TAGS = re.compile(r"<(?:br|/p|/div|/tr|/li)[^<>]{0,200}>|<(?![^<>\s]{1,90}@)[^<>]{0,500}>", re.IGNORECASE)
 
 
@@ -39,6 +42,9 @@ def _kind_of(mail: Part, parts: list[Part], returned: Part | None, text: str, ra
     subject = decoded(mail.header("subject"))
     if found := read_complaint(mail, parts, returned):
         return found
+    if any(part.type == _RECEIPT for part in parts):
+        # Dovecot's delivery agent writes its refusals in the form of a receipt.
+        return _for_people(mail, text, returned, rules) or Reading("other", "receipt of a person's mail program")
     report = _status_report(mail, parts, returned, text, rules)
     if report and (report.kind == "other" or any(event.recipient for event in report.events)):
         return report
@@ -75,6 +81,8 @@ def _by_person(mail: Part, subject: str, text: str) -> Reading | None:
         why = "by a mail program's button" if auto_reply.is_by_mail_program(text) else "address" if token else "subject"
         who = [Event(addresses.first_in(mail.header("from")), "from")]
         return Reading("unsubscribe", why, who, "opt-out" if auto_reply.is_by_mail_program(text) else "")
+    if auto_reply.is_held(subject, text):
+        return Reading("other", "held for a list's moderator")
     if auto_reply.is_challenge(subject, text):
         return Reading("other", "challenge")
     return Reading("auto-reply", "headers or subject") if auto_reply.is_auto_reply(mail, subject) else None
@@ -82,7 +90,7 @@ def _by_person(mail: Part, subject: str, text: str) -> Reading | None:
 
 def _is_certain(mail: Part, subject: str, found: Reading) -> bool:
     """Whether no words of the text may make a bounce of it: its address or its subject says what it is, and nothing looks like a report."""
-    return (found.kind == "unsubscribe" and found.why != "subject") or (auto_reply.says_away(subject) and "x-failed-recipients" not in mail.headers)
+    return found.why in _CERTAIN or (auto_reply.says_away(subject) and "x-failed-recipients" not in mail.headers)
 
 
 def _last(mail: Part, subject: str, raw: bytes) -> Reading:

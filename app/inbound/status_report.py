@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from app.inbound import addresses
 from app.inbound.parts import Part
@@ -20,8 +21,8 @@ _STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(.*)")
 _SAYS_NOTHING = re.compile(r"[\s\d.#-]*")
 _REPEATED = re.compile(r"(?<=\s)[245]\d\d[- ](?=[245]\.\d)")
 
-_FIRST = (b"reporting-mta:", b"reporting-mta :", b"final-recipient:", b"original-recipient:")
-_PLAIN = frozenset({"text/plain", "text/html"})
+_FIRST = (b"reporting-mta:", b"reporting-mta :")
+_NO_STATUS = frozenset({"text/plain", "text/html", "message/disposition-notification", "message/feedback-report"})
 _IN_TEXT = re.compile(r"^(?:final|original)-recipient[ \t]*:[ \t]*(?:rfc[-/ ]?822|utf-8)[ \t]*;", re.IGNORECASE | re.MULTILINE)
 
 _RECIPIENTS = ("original-recipient", "final-recipient", "x-actual-recipient")
@@ -32,7 +33,7 @@ Group = dict[str, str]
 
 def is_status(part: Part) -> bool:
     """Whether a part holds a report's fields: by its type, or by its first line where the type was lost."""
-    return part.type in TYPES or (not part.inside and part.type not in _PLAIN and part.body[:200].lstrip().lower().startswith(_FIRST))
+    return part.type in TYPES or (not part.inside and part.type not in _NO_STATUS and part.body[:200].lstrip().lower().startswith(_FIRST))
 
 
 def groups_of(part: Part) -> list[Group]:
@@ -73,7 +74,12 @@ def read_groups(groups: list[Group], people: str, rules: Rules = RULES, complete
 
     ``complete`` returns the address of a mailbox that is named without its domain, "" where nobody knows it; without it the name stands.
     """
-    return [(_kind(group), _event(group, people, rules, complete)) for group in groups if _is_about_recipient(group)]
+    return [_read(group, people, rules, complete) for group in groups if _is_about_recipient(group)]
+
+
+def _read(group: Group, people: str, rules: Rules, complete: Callable[[str], str]) -> tuple[str, Event]:
+    kind, event = _kind(group), _event(group, people, rules, complete)
+    return kind, event if kind != "delivered" else replace(event, kind="", reason="", rule="")
 
 
 def _is_about_recipient(group: Group) -> bool:

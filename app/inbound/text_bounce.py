@@ -16,7 +16,7 @@ LOOKED_AT = 8000
 _DAEMON = re.compile(
     r"mailer[-_. ]?daemon|post ?master|mail[-_ ]?(?:delivery|admin|system|server|er\b)|delivery (?:sub)?system|mdaemon|mail\.?daemon|daemon@|bounce|"
     r"microsoft exchange|"
-    r"system administrator|mail ?robot|mmdf|smtp ?(?:gateway|server)|uucp|listserv|majordomo|mailman|-(?:admin|owner|bounces?)@|\bowner-|"
+    r"system administrator|mail ?robot|^\W*administrator\b|mmdf|smtp ?(?:gateway|server)|uucp|listserv|majordomo|mailman|-(?:admin|owner|bounces?)@|\bowner-|"
     r"amministratore di sistema|systemadministrator|administrateur syst|administrador del sistema|systeem ?beheerder|<>",
     re.IGNORECASE,
 )
@@ -24,7 +24,7 @@ _SUBJECT = re.compile(
     r"undeliver|deliver\w* (?:fail|status|error|problem|report|notif|subsystem|warning|delay)|fail\w* (?:deliver|notice|mail|notif|to deliver)|"
     r"returned? (?:mail|to sender|message|email)|"
     r"mail (?:system|delivery|failure|error)|non[- ]?deliver|not deliver|could not|can(?:not|'t) be|delivery|unzustellbar|unknown user|user unknown|"
-    r"mail failure|bounce|rejected|message status|"
+    r"mail failure|unable to deliver|bounce|rejected|message status|"
     r"nondeliverable|returning message|warning: (?:message|could)|delayed|não entregue|недоставлен|échec|error sending|problem deliver|"
     r"not (?:a )?member|(?:could|can) ?not be posted|not allowed to post|post(?:ing)? to .{1,80}(?:rejected|denied)|not accepted|"
     r"non recapitabil|não foi possível|no se puede entregar|no se pudo entregar|niet bezorgd|kunde inte levereras|ikke leveres|nie można|zwrot wiadomo|"
@@ -72,7 +72,7 @@ def _is_bounce(mail: Part, small: str, family: str, brings_back: bool, rules: Ru
         return subject and (coded or (from_system and judge(small, rules=rules).reason != "undetermined"))
     if family == "others":
         return (from_system and (subject or brings_back or coded)) or (subject and brings_back)
-    return from_system or subject or brings_back
+    return from_system or subject or brings_back or coded
 
 
 def _kind(mail: Part, small: str) -> str:

@@ -42,7 +42,7 @@ _WRAPPING = re.compile(
 )
 _BLANK = re.compile(r"\s+")
 # A part of a pattern that a text must not hold: groups, sets, escapes and what a mark makes optional.
-_MAYBE = r"(?:[+*?]|\{[^}]*\})"
+_MAYBE = r"(?:(?:[+*?]|\{[^}]*\})[+?]?)"
 _SET = r"\[(?:\\.|[^\]\\])*\]"
 _PLAIN = rf"(?:[^()\[\\]|\\.|{_SET})"
 _GROUP = rf"\((?:{_PLAIN}|\((?:{_PLAIN}|\({_PLAIN}*\))*\))*\)"
