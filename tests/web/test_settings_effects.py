@@ -22,15 +22,18 @@ from app.campaigns.models import Campaign
 from app.db import table_of, utcnow
 from app.delivery import notices
 from app.delivery.ledger import State
-from app.delivery.models import Recipient, Sending, TrackingEvent
+from app.delivery.models import Batch, Recipient, Sending, TrackingEvent
 from app.delivery.policies import policy_of
 from app.delivery.reconcile import reconcile
 from app.delivery.server_models import DeliveryServer
+from app.inbound.digest import tell_administrators
 from app.inbound.domains import Ours
 from app.inbound.forward import plan_forward
 from app.inbound.mailboxes.poll import poll
 from app.inbound.mailboxes.state import MAILBOXES, due_mailboxes, row_of, said_again
+from app.inbound.models import ComplaintMeter
 from app.inbound.spool import Spool
+from app.mail.dkim import DkimSigner, generate_key, public_record
 from app.plugins.testing import PluginKit
 from app.settings.kinds import as_text
 from app.settings.schema import name_of, specs
@@ -38,6 +41,7 @@ from app.settings.sections import CORE
 from app.settings.sections.bounces import Bounces
 from tests.factories import sending as factory
 from tests.factories.mailed import Mailed
+from tests.factories.returned import FULL, Returned
 from tests.factories.signing_in import browser_of, make_administrator
 from tests.plugins import SITE
 from tests.services.dovecot import PASSWORD, USER, Dovecot
@@ -80,6 +84,13 @@ class Office:
         made = self.mailed()
         made.go_out()
         return made
+
+    def returned(self) -> Returned:
+        """Send a campaign of a new customer to two people, whose mails come back."""
+        self.sink.taken.clear()
+        self.change(sa.delete(Suppression))
+        name = next(self._names)
+        return Returned(self.app, self.sink, [f"one-{name}@example.org", f"two-{name}@example.org"], name)
 
     def with_canary(self, *, complained: bool) -> Mailed:
         """Send the first four mails of a campaign to eight; let one of their readers complain."""
@@ -231,6 +242,71 @@ def _above_a_rules_limit_mail_is_held(office: Office) -> None:
     assert [goes_on(number, "alias:*") for number in range(3)] == ["waiting"] * 3
     office.set("email-delivery.forwards_per_hour", "2")
     assert (goes_on(4, "alias:*"), goes_on(5, "role")) == ("held", "waiting")
+
+
+@of("bounces.forward_to", "spam-complaint.abuse_email")
+def _roles_and_complaints_are_sent_on(office: Office) -> None:
+    back = office.returned()
+    role = b"From: a@b.example\r\nSubject: hi\r\n\r\nhello\r\n"
+    back.arrive("postmaster", role)
+    back.arrive("postmaster", back.complaint(back.first))
+    assert back.forwards() == []
+    office.set("bounces.forward_to", "boss@elsewhere.example")
+    office.set("spam-complaint.abuse_email", "abuse@elsewhere.example")
+    back.arrive("postmaster", role + b"again")
+    back.arrive(back.mfrom(back.second), back.complaint(back.second))
+    assert [(one.target, one.rule) for one in back.forwards()] == [("boss@elsewhere.example", "role"), ("abuse@elsewhere.example", "abuse")]
+
+
+@of("bounces.threshold")
+def _so_many_soft_bounces_end_an_address(office: Office) -> None:
+    back = office.returned()
+    back.bounced(back.first, FULL)
+    office.set("bounces.threshold", "1")
+    back.bounced(back.second, FULL)
+    assert [decision for *_, decision in back.decisions()] == ["counted", "became_hard"]
+    assert back.suppressed() == {back.second: "hard_bounce"}
+
+
+@of("bounces.error_notification")
+def _administrators_are_told_of_what_could_not_be_processed(office: Office) -> None:
+    nobodys = b"From: MAILER-DAEMON@x.example\r\nSubject: Undelivered Mail\r\n\r\n<nobody@nowhere.example>: 550 5.1.1 User unknown\r\n"
+    back = office.returned()
+    office.set("bounces.error_notification", False)
+    back.arrive("postmaster", nobodys)
+    assert tell_administrators(office.house) == 0
+    office.set("bounces.error_notification", "y")
+    assert tell_administrators(office.house) == 1
+
+
+@of("spam-complaint.feedback_domains")
+def _a_known_feedback_loop_is_believed_on_its_signature(office: Office) -> None:
+    back, key = office.returned(), generate_key("rsa2048")
+    signed = DkimSigner("arf.loops.example", "s1", key).sign(back.bare_complaint(back.first), int(utcnow().timestamp()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.inbound.vouching.txt_records", lambda _name: [public_record(key)])
+        back.arrive("postmaster", signed)
+        assert back.suppressed() == {}
+        office.set("spam-complaint.feedback_domains", "loops.example")
+        back.arrive("postmaster", b"Received: by us\r\n" + signed)
+    assert back.suppressed() == {back.first: "complaint"}
+
+
+@of("spam-complaint.warn_percent", "spam-complaint.pause_percent", "spam-complaint.least_delivered")
+def _complaints_warn_and_pause(office: Office) -> None:
+    def after_one(delivered: int) -> str:
+        back = office.returned()
+        office.change(sa.update(Batch).values(sent=delivered))
+        back.arrive("postmaster", back.complaint(back.first))
+        return str(back.one(ComplaintMeter, user_id=back.user_id).state)
+
+    assert (after_one(999), after_one(1000), after_one(334)) == ("well", "warned", "well")
+    office.set("spam-complaint.least_delivered", "300")
+    assert after_one(333) == "paused"
+    office.set("spam-complaint.pause_percent", "0.5")
+    assert after_one(333) == "warned"
+    office.set("spam-complaint.warn_percent", "0.4")
+    assert after_one(333) == "well"
 
 
 @of("spam-complaint.complaints_address")

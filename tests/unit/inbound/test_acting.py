@@ -167,10 +167,7 @@ def test_a_report_that_complains_of_nothing_changes_nobody(back: Returned, kind:
 
 
 def test_a_complaint_that_only_names_an_address_is_kept_and_listed(back: Returned) -> None:
-    bare = (b"From: someone@evil.example\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
-            b'Content-Type: multipart/report; report-type=feedback-report; boundary="Z"\r\n\r\n--Z\r\nContent-Type: message/feedback-report\r\n\r\n'
-            b"Feedback-Type: abuse\r\nVersion: 1\r\nOriginal-Rcpt-To: ben@one.example\r\n\r\n--Z--\r\n")
-    mail = back.arrive("postmaster", bare)
+    mail = back.arrive("postmaster", back.bare_complaint("ben@one.example"))
 
     assert (mail.state, mail.problem, back.suppressed(), back.active()) == ("unprocessed", "nobody", {}, 3)
 
@@ -320,12 +317,9 @@ def test_a_bounce_of_what_was_sent_on_goes_back_to_whoever_sent_it_and_counts_ag
 
 
 def test_a_complaint_that_names_an_address_counts_where_a_known_feedback_loop_has_signed_it(back: Returned, monkeypatch: pytest.MonkeyPatch) -> None:
-    bare = (b"From: feedback@arf.loops.example\r\nTo: fbl@localhost\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
-            b'Content-Type: multipart/report; report-type=feedback-report; boundary="Z"\r\n\r\n--Z\r\nContent-Type: message/feedback-report\r\n\r\n'
-            b"Feedback-Type: abuse\r\nVersion: 1\r\nOriginal-Rcpt-To: ben@one.example\r\n\r\n--Z--\r\n")
     key = generate_key("rsa2048")
     monkeypatch.setattr("app.inbound.vouching.txt_records", lambda name: [public_record(key)] if name == "s1._domainkey.arf.loops.example" else [])
-    signed = DkimSigner("arf.loops.example", "s1", key).sign(bare, int(utcnow().timestamp()))
+    signed = DkimSigner("arf.loops.example", "s1", key).sign(back.bare_complaint("ben@one.example"), int(utcnow().timestamp()))
 
     first = back.arrive("postmaster", signed)
     assert (first.problem, back.suppressed()) == ("nobody", {}), "nobody listed that loop"
