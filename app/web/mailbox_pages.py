@@ -17,7 +17,7 @@ from app.inbound.mailboxes.account import account_of, source_of
 from app.inbound.mailboxes.check import test_mailbox
 from app.inbound.mailboxes.state import row_of, said_again
 from app.inbound.mailboxes.steps import Step
-from app.inbound.pipe_lines import exim_line, pipe_command, postfix_alias, postfix_master
+from app.inbound.pipe_lines import POSTFIX_MAIN, exim_line, pipe_command, postfix_alias, postfix_master
 from app.settings.audit import record
 from app.settings.monitoring import MAILBOX, Monitored
 from app.settings.schema import name_of, problems
@@ -62,7 +62,8 @@ def pipes() -> list[tuple[str, str]]:
     environment = {"LETTERMILL_DATA": str(config.data.absolute())}
     command = pipe_command(sys.executable, Path(current_app.root_path).parent / "wsgi.py", environment)
     user = pwd.getpwuid(os.getuid()).pw_name
-    return [(_("Postfix: a line of master.cf, for a transport"), postfix_master(command, user)), (_("Postfix: a line of the aliases"), postfix_alias(command)),
+    return [(_("Postfix: a line of master.cf; transport_maps names it as lettermill:"), postfix_master(command, user)),
+            (_("Postfix: the line of main.cf that belongs to it"), POSTFIX_MAIN), (_("Or Postfix: a line of the aliases"), postfix_alias(command)),
             (_("Exim: the command of a pipe transport"), exim_line(command))]
 
 
