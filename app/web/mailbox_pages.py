@@ -33,7 +33,7 @@ Groups = tuple[tuple[str, tuple[str, ...]], ...]
 class Looked:
     """How the last look into a mailbox went, so many seconds ago. ``error`` is None where all is well."""
 
-    ago_s: float
+    ago_s: int
     mails: int
     total: int
     too_large: int
@@ -52,7 +52,7 @@ def looked(number: int) -> Looked | None:
     account, row = account_of(settings(), number), row_of(house().engine, number)
     if account is None or row is None or row.looked_at is None or row.source != source_of(account):
         return None
-    ago_s = max((utcnow() - row.looked_at).total_seconds(), 0.0)
+    ago_s = max(int((utcnow() - row.looked_at).total_seconds()), 1)
     return Looked(ago_s, row.mails, row.total, row.too_large, said_again(row.error))
 
 
