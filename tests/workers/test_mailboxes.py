@@ -29,8 +29,9 @@ def rung(house: House) -> list[tuple[str, dict[str, int]]]:
     return found
 
 
-def test_a_mailbox_that_is_due_is_rung_for_and_fetched(app: Flask, house: House, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mailbox_that_is_due_is_rung_for_and_fetched(app: Flask, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> None:
     load_performers()
+    house = app.extensions["lettermill"]
     monkeypatch.setattr(runtime, "application", lambda: app)
     assert ring_for_mailboxes in dict(ALL)
     assert rung(house) == []

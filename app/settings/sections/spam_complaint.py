@@ -20,8 +20,8 @@ class SpamComplaint(Monitored):
 
     abuse_email: str = email("Abuse reports address", help="Reports of abuse are forwarded to this address. No mail names it. Empty: they are kept and listed.")
     complaints_address: str = text("Complaints address", max=254, placeholder="abuse@%sender_domain%", help=(
-        "Stands in campaigns and transactional mail as X-Complaints-To. "
-        "%sender_domain% is the domain of the mail’s From address. Empty: the header is left out."))
+        "Stands in campaigns and transactional mail as X-Complaints-To. %sender_domain% is the domain of the mail’s From address. "
+        "Empty: the header is left out."))
     fbl_email: str = email("FBL email", help=(
         "The address that you give to feedback loops. Of a complaint that comes to it, the subscriber is suppressed and the complaint is counted."))
     unsubscribe_email: str = email("List-unsubscribe email", help=(
