@@ -23,12 +23,13 @@ _PASSED = sa.or_(ROWS.c.dkim, ROWS.c.spf)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A domain's mails of the last days, and how many of them passed."""
+    """A domain's mails of the last days, and how many of them passed. ``report_id``: its latest report."""
 
     domain: str
     mails: int = 0
     passed: int = 0
     last_day: date | None = None
+    report_id: int = 0
 
 
 @dataclass(slots=True)
@@ -115,9 +116,10 @@ def page_of_all(session: Session, after: str, start: str) -> list[Summary]:
 
 def _summed(session: Session, where: sa.ColumnElement[bool], most: int | None = None) -> list[Summary]:
     passed = sa.func.sum(sa.case((_PASSED, ROWS.c.count), else_=0))
-    query = sa.select(REPORTS.c.domain, sa.func.coalesce(sa.func.sum(ROWS.c.count), 0), sa.func.coalesce(passed, 0), sa.func.max(REPORTS.c.day)).join(
+    query = sa.select(REPORTS.c.domain, sa.func.coalesce(sa.func.sum(ROWS.c.count), 0), sa.func.coalesce(passed, 0), sa.func.max(REPORTS.c.day),
+                      sa.func.max(REPORTS.c.id)).join(
         ROWS, ROWS.c.report_id == REPORTS.c.id, isouter=True).where(where, REPORTS.c.day >= first_day()).group_by(REPORTS.c.domain).order_by(REPORTS.c.domain)
-    return [Summary(domain, int(mails), int(good), last) for domain, mails, good, last in session.execute(query.limit(most))]
+    return [Summary(domain, int(mails), int(good), last, number) for domain, mails, good, last, number in session.execute(query.limit(most))]
 
 
 def _added(domain: str, found: Sequence[Summary]) -> Summary:

@@ -90,7 +90,7 @@ ROUTES: dict[str, Route] = {
     "user.dashboard": Route(ACCOUNT, "", "", {"GET": 200}),
     "admin.dashboard": Route(ADMINISTRATOR, "", "", {"GET": 200}),
     "admin_dmarc.index": Route(ADMINISTRATOR, "users", "", {"GET": 200}),
-    "admin_dmarc.show": Route(ADMINISTRATOR, "users", "", {"GET": 200}),
+    "admin_dmarc.show": Route(ADMINISTRATOR, "users", "report:DmarcReport", {"GET": 200}),
     "admin_domains.index": Route(ADMINISTRATOR, "users", "", {"GET": 200}),
     "admin_domains.release": Route(ADMINISTRATOR, "users", "domain:SenderDomain", {"POST": 302}),
     "admin_domains.show": Route(ADMINISTRATOR, "users", "domain:SenderDomain", {"GET": 200, "POST": 422}),

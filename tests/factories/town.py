@@ -132,6 +132,7 @@ def _proven(session: Session, account: Account) -> int:
                                        begin_at=begin, end_at=begin + timedelta(days=1), policy="none", mails=70))
     session.add_all([DmarcRow(report_id=report.id, source_ip="192.0.2.1", count=60, disposition="none", dkim=True, spf=True, header_from=domain.domain),
                      DmarcRow(report_id=report.id, source_ip="2001:db8::1", count=10, disposition="quarantine", header_from=domain.domain)])
+    account.numbers["report_id"] = report.id
     return domain.id
 
 
