@@ -153,7 +153,7 @@ ROUTES: dict[str, Route] = {
     "settings_system.show": Route(ADMINISTRATOR, "settings", "", {"GET": 200}),
     "settings_system.undo": Route(ADMINISTRATOR, "settings", "", {"POST": 404}),
     "settings_webhooks.delete": Route(ADMINISTRATOR, "settings", "webhook:InboundWebhook", {"POST": 302}),
-    "settings_webhooks.edit": Route(ADMINISTRATOR, "settings", "webhook:InboundWebhook", {"GET": 200, "POST": 422}),
+    "settings_webhooks.edit": Route(ADMINISTRATOR, "settings", "webhook:InboundWebhook", {"GET": 200, "POST": 303}),
     "settings_webhooks.new": Route(ADMINISTRATOR, "settings", "", {"GET": 200, "POST": 422}),
     "settings_webhooks.secret": Route(ADMINISTRATOR, "settings", "webhook:InboundWebhook", {"POST": 200}),
     "settings_webhooks.show": Route(ADMINISTRATOR, "settings", "", {"GET": 200}),
