@@ -92,7 +92,8 @@ def test_a_large_report_is_stored_whole(app: Flask) -> None:
 
 @both
 def test_mails_are_counted_by_day_source_and_receiver(app: Flask) -> None:
-    _come(app, row(count=4), row("192.0.2.2", 3, spf="fail"), row("192.0.2.3", 2, dkim="fail"), row("192.0.2.4", 1, dkim="fail", spf="fail", disposition="reject"))
+    _come(app, row(count=4), row("192.0.2.2", 3, spf="fail"), row("192.0.2.3", 2, dkim="fail"),
+          row("192.0.2.4", 1, dkim="fail", spf="fail", disposition="reject"))
     _come(app, row("192.0.2.4", 5, dkim="fail", spf="fail", disposition="quarantine"), org="second.example", begin=NOW - timedelta(days=3),
           policy="<p>reject</p>")
     _come(app, row(count=999), report_id="old", begin=NOW - timedelta(days=DAYS + 1))
@@ -105,7 +106,9 @@ def test_mails_are_counted_by_day_source_and_receiver(app: Flask) -> None:
     assert (found.total.mails, found.total.none, found.refused) == (15, 6, 6)
     assert [(one.address, one.mails, one.passed, one.refused) for one in found.sources] == [
         ("192.0.2.4", 6, 0, 6), ("192.0.2.1", 4, 4, 0), ("192.0.2.2", 3, 3, 0), ("192.0.2.3", 2, 2, 0)]
-    assert [(one.org, one.reports, one.mails, one.last_day) for one in found.reporters] == [("receiver.example", 1, 10, yesterday), ("second.example", 1, 5, before)]
+    assert [(one.org, one.reports, one.mails, one.last_day) for one in found.reporters] == [
+        ("receiver.example", 1, 10, yesterday), ("second.example", 1, 5, before)]
+    assert found.days[-1] == yesterday, "nothing is said of today yet"
     assert found.policy.policy == "none", "of the latest report"
 
 

@@ -42,9 +42,8 @@ def test_a_report_is_read_whole() -> None:
     mail(XML, "text/xml"),
     mail(b"\xef\xbb\xbf" + XML, "application/xml"),
     mail(XML.partition(b"?>")[2], "text/plain"),
-    gzip.compress(XML).join((b"Content-Type: image/png\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", b"")) if b"\r" not in gzip.compress(XML) else mail(XML),
     mail(gzip.compress(XML)).replace(b"\r\n", b"\n"),
-], ids=["gzip", "gzip as zip", "gzip as nothing", "zip", "zip as gzip", "stored zip", "xml", "xml with a mark", "no declaration", "of one part", "bare lines"])
+], ids=["gzip", "gzip as zip", "gzip as nothing", "zip", "zip as gzip", "stored zip", "xml", "xml with a mark", "no declaration", "bare lines"])
 def test_types_and_names_lie_and_the_content_decides(attached: bytes) -> None:
     assert read_report(attached).report_id == "4711"
 
@@ -79,7 +78,8 @@ def test_a_report_without_rows_is_one() -> None:
 
 def test_the_first_attachment_that_can_be_read_counts() -> None:
     good = mail(gzip.compress(XML))
-    both = good.replace(b"--bb\r\nContent-Type: application", b"--bb\r\nContent-Type: text/xml\r\n\r\n<?xml version='1.0'?><svg/>\r\n--bb\r\nContent-Type: application")
+    picture = b"--bb\r\nContent-Type: text/xml\r\n\r\n<?xml version='1.0'?><svg/>\r\n"
+    both = good.replace(b"--bb\r\nContent-Type: application", picture + b"--bb\r\nContent-Type: application")
     assert read_report(both).report_id == "4711"
 
 
@@ -116,7 +116,8 @@ BILLION = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&
 
 @pytest.mark.parametrize("prologue", [
     BILLION, b'<?xml version="1.0"?><!DOCTYPE feedback SYSTEM "http://127.0.0.1/x.dtd"><feedback/>',
-    b'<?xml version="1.0"?><!DOCTYPE feedback [<!ENTITY x SYSTEM "file:///etc/passwd">]><feedback>&x;</feedback>', b"<?xml version='1.0'?><!DOCTYPE feedback><feedback/>",
+    b'<?xml version="1.0"?><!DOCTYPE feedback [<!ENTITY x SYSTEM "file:///etc/passwd">]><feedback>&x;</feedback>',
+    b"<?xml version='1.0'?><!DOCTYPE feedback><feedback/>",
 ])
 def test_a_document_type_is_refused_whatever_it_declares(prologue: bytes) -> None:
     with pytest.raises(ReportError, match="declares a document type"):
@@ -135,8 +136,9 @@ BOMBS: dict[str, str] = {
     "one attribute": "gzip.compress(b'<feedback>' + b'<a b=\"' + os.urandom(7_000_000).hex().encode() + b'\"/></feedback>', 1)",
     "a comment": "gzip.compress(b'<feedback><!--' + os.urandom(7_000_000).hex().encode() + b'--></feedback>', 1)",
     "a long text": "gzip.compress(b'<feedback><version>' + os.urandom(9_000_000).hex().encode() + b'</version></feedback>', 1)",
-    "many checks": "gzip.compress(b'<feedback><record><auth_results>' + b''.join(b'<dkim><domain>a%d</domain></dkim>' % (i * 7919) for i in range(400_000)), 1)",
-    "long names": "gzip.compress(b'<feedback>' + b'<' + b'n' * 200_000 + b'>' + b''.join(b'<a%d>x</a%d>' % (i, i) for i in range(200_000)), 1)",
+    "many checks": "gzip.compress(b'<feedback><record><auth_results>' "
+                   "+ b''.join(b'<dkim><domain>a%d</domain></dkim>' % (i * 7919) for i in range(400_000)), 1)",
+    "long names": "gzip.compress(b'<feedback><' + b'n' * 200_000 + b'>' + b''.join(b'<a%d>x</a%d>' % (i, i) for i in range(200_000)), 1)",
     "many zips": "b''.join(zipped(b'<a/>') for _ in range(20_000))",
 }
 MAILS: dict[str, str] = {

@@ -150,8 +150,9 @@ def test_the_addresses_of_sns_are_known() -> None:
     assert is_certificate(CERTIFICATE.replace("eu-west-1", "us-gov-west-1"), gov)
 
 
-@pytest.mark.parametrize("text", ["", "bounces", ARN + ":x", ARN.replace("sns", "sqs"), ARN.replace("123456789012", "12"), ARN + "\n", ARN.replace("aws:", "aws-cn:"),
-                                  ARN.replace("eu-west-1", "*"), ARN + "/../x", ARN.replace("bounces", "")])
+@pytest.mark.parametrize("text", [
+    "", "bounces", ARN + ":x", ARN.replace("sns", "sqs"), ARN.replace("123456789012", "12"), ARN + "\n", ARN.replace("aws:", "aws-cn:"),
+    ARN.replace("eu-west-1", "*"), ARN + "/../x", ARN.replace("bounces", "")])
 def test_what_is_no_topic_has_no_region(text: str) -> None:
     assert region_of(text) == ""
     assert region_of(ARN) == "eu-west-1"
