@@ -28,6 +28,10 @@ class Returned(Mailed):
         self.go_out()
         self.spool = Spool(self.house.config.data)
 
+    def save(self, section: type, **values: object) -> None:
+        """Save settings."""
+        self.house.settings.save(section, values, based_on=None, by="tests", via="tests")
+
     # ------------------------------------------------------------------------------------------------------- writing
 
     def mfrom(self, address: str) -> str:
