@@ -75,6 +75,6 @@ def test_an_administrator_hears_a_customers_canary_among_the_people_only(inhabit
     # The box that finds everything finds people, too; that it finds nothing else of theirs is seen by where its lines lead.
     lines = [line for line in heard.pop("/user/go/").split("<li>") if canary in line]
 
-    assert {path.rstrip("/").rpartition("/")[0] for path in heard} <= {"/admin", "/admin/users", "/admin/users/sender-domains"}
+    assert {path.rstrip("/").rpartition("/")[0] for path in heard} <= {"/admin", "/admin/users", "/admin/users/sender-domains", "/admin/users/dmarc"}
     assert lines
     assert all(line.startswith('<a href="/admin/users/') for line in lines)
