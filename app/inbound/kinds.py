@@ -10,6 +10,7 @@ from app.inbound.encoded_words import decoded
 from app.inbound.parts import Part, TooMuchError, take_apart
 from app.inbound.result import Event, Reading
 from app.inbound.status_report import TYPES, groups_of, read_groups
+from app.mail.reasons import RULES, Rules
 
 _HEADS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "text/rfc822")
 _RETURNED = ("message-id", "list-unsubscribe", "feedback-id", "return-path", "from", "to", "subject", "date", "x-mailer")
@@ -20,7 +21,7 @@ _CHALLENGE = re.compile(
 _TAGS = re.compile(r"<(?:br|/p|/div|/tr|/li)[^<>]{0,200}>|<(?![^<>\s]{1,90}@)[^<>]{0,500}>", re.IGNORECASE)
 
 
-def read_mail(raw: bytes) -> Reading:
+def read_mail(raw: bytes, rules: Rules = RULES) -> Reading:
     """Return what a mail is; one over the limits is of the kind other, with the reason."""
     try:
         mail = take_apart(raw)
@@ -29,27 +30,27 @@ def read_mail(raw: bytes) -> Reading:
     parts = list(mail.walk())
     returned = next((part.inside[0] for part in parts[1:] if part.type in _HEADS and part.inside), None)
     text = text_for_people(parts)
-    reading = _kind_of(mail, parts, returned, text, raw)
+    reading = _kind_of(mail, parts, returned, text, raw, rules)
     reading.keys = _keys(mail, parts, returned)
     return reading
 
 
-def _kind_of(mail: Part, parts: list[Part], returned: Part | None, text: str, raw: bytes) -> Reading:
+def _kind_of(mail: Part, parts: list[Part], returned: Part | None, text: str, raw: bytes, rules: Rules) -> Reading:
     subject = decoded(mail.header("subject"))
     if auto_reply.is_opt_out_of_provider(subject, text):
         return Reading("complaint", "opt-out of a provider's mail program", [Event(addresses.first_in(mail.header("from")), "from")], "opt-out")
     if found := read_complaint(mail, parts, returned):
         return found
-    report = _status_report(parts, text)
+    report = _status_report(parts, text, rules)
     if report and (report.kind == "other" or any(event.recipient for event in report.events)):
         return report
-    return _for_people(mail, text, returned) or report or _by_person(mail, subject) or _last(mail, subject, raw)
+    return _for_people(mail, text, returned, rules) or report or _by_person(mail, subject) or _last(mail, subject, raw)
 
 
-def _status_report(parts: list[Part], text: str) -> Reading | None:
+def _status_report(parts: list[Part], text: str, rules: Rules) -> Reading | None:
     """Return the reading of the report's groups; where some failed and some wait, what failed is what it is about."""
     groups = [group for part in parts if part.type in TYPES for group in groups_of(part)]
-    found = read_groups(groups, text)
+    found = read_groups(groups, text, rules)
     if not found:
         return None
     if any(_CHALLENGE.search(event.diagnostic) for _, event in found):
@@ -59,8 +60,8 @@ def _status_report(parts: list[Part], text: str) -> Reading | None:
     return Reading(kind, "status report", list(reversed(events.values())))
 
 
-def _for_people(mail: Part, text: str, returned: Part | None) -> Reading | None:
-    found = text_bounce.read_text(mail, text, returned)
+def _for_people(mail: Part, text: str, returned: Part | None, rules: Rules) -> Reading | None:
+    found = text_bounce.read_text(mail, text, returned, rules)
     if not found:
         return None
     kind, events, family = found

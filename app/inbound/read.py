@@ -12,16 +12,17 @@ from typing import TextIO
 from app.inbound.kinds import read_mail
 from app.inbound.parts import READ
 from app.inbound.result import Reading
+from app.mail.reasons import RULES, Rules
 
 __all__ = ["Reading", "read", "read_mail"]
 
 log = logging.getLogger(__name__)
 
 
-def read(raw: bytes) -> Reading:
-    """Return what a mail is. Never raises: a mail that breaks the reader is of the kind other, says so, and is logged."""
+def read(raw: bytes, rules: Rules = RULES) -> Reading:
+    """Return what a mail is, and by the rules, why it came back. Never raises: a mail that breaks the reader is of the kind other, says so, and is logged."""
     try:
-        return read_mail(raw)
+        return read_mail(raw, rules)
     except Exception as error:
         log.exception("a mail could not be read")
         return Reading("other", f"not read: {type(error).__name__}")

@@ -8,7 +8,7 @@ from app.inbound import addresses
 from app.inbound.parts import Part
 from app.inbound.result import Event, judged
 from app.inbound.text_bounce import was_after_data
-from app.mail.reasons import judge
+from app.mail.reasons import RULES, Rules, judge
 
 TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _FAILED = ("fail", "expired", "bounce", "undeliver", "reject")
@@ -45,9 +45,9 @@ def _place(groups: list[Group], name: str, value: str) -> None:
     groups[-1].setdefault(name, value)
 
 
-def read_groups(groups: list[Group], people: str) -> list[tuple[str, Event]]:
+def read_groups(groups: list[Group], people: str, rules: Rules = RULES) -> list[tuple[str, Event]]:
     """Return kind and event of each recipient; ``people`` is the report's text for people, asked where a group says nothing."""
-    return [(_kind(group), _event(group, people)) for group in groups if _is_about_recipient(group)]
+    return [(_kind(group), _event(group, people, rules)) for group in groups if _is_about_recipient(group)]
 
 
 def _is_about_recipient(group: Group) -> bool:
@@ -65,7 +65,7 @@ def _kind(group: Group) -> str:
     return {"2": "delivered", "4": "delay"}.get(group.get("status", "").strip()[:1], "bounce")
 
 
-def _event(group: Group, people: str) -> Event:
+def _event(group: Group, people: str, rules: Rules) -> Event:
     recipient, found_in = _recipient(group)
     status, comment = _status(group.get("status", ""))
     diagnostic = _CODE_TYPE.sub("", group.get("diagnostic-code", ""))
@@ -73,9 +73,9 @@ def _event(group: Group, people: str) -> Event:
     if _SAYS_NOTHING.fullmatch(said):
         said = f"{said} {_about(recipient, people)}".strip()
     context = _about(recipient, people)
-    judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"))
+    judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"), rules=rules)
     if judgement.rule == "nothing" and context:
-        judgement = judge(context, status)
+        judgement = judge(context, status, rules=rules)
     return judged(recipient, found_in, said, judgement)
 
 

@@ -8,7 +8,7 @@ from app.inbound import addresses, families
 from app.inbound.encoded_words import decoded
 from app.inbound.parts import Part, headers_of
 from app.inbound.result import Event, judged
-from app.mail.reasons import judge
+from app.mail.reasons import RULES, Rules, judge
 
 LOOKED_AT = 8000
 _DAEMON = re.compile(
@@ -50,7 +50,7 @@ _AFTER_DATA = re.compile(
 _CODED = re.compile(r"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}|\b[45]5\d\b|[45]\.\d\.\d")
 
 
-def read_text(mail: Part, text: str, returned: Part | None) -> tuple[str, list[Event], str] | None:
+def read_text(mail: Part, text: str, returned: Part | None, rules: Rules = RULES) -> tuple[str, list[Event], str] | None:
     """Return kind, events and the family of a bounce for people, None where the mail is no bounce."""
     looked = text[:LOOKED_AT]
     small = looked.lower()
@@ -60,7 +60,7 @@ def read_text(mail: Part, text: str, returned: Part | None) -> tuple[str, list[E
         return None
     said = looked[: families.cut(small)]
     people, found_in = (failed, "x-failed-recipients") if failed else _people(mail, said, looked, returned)
-    return _kind(mail, small), _events(people, found_in, said), family or "x-failed-recipients"
+    return _kind(mail, small), _events(people, found_in, said, rules), family or "x-failed-recipients"
 
 
 def was_after_data(text: str) -> bool:
@@ -125,15 +125,15 @@ def _returned_in(text: str) -> Part | None:
     return Part(headers, "message/rfc822", {}, b"")
 
 
-def _events(people: list[str], found_in: str, said: str) -> list[Event]:
+def _events(people: list[str], found_in: str, said: str, rules: Rules) -> list[Event]:
     """Return an event for each: judged by what stands between its place and the next one's, else by all that is said."""
-    whole = judge(said, after_data=was_after_data(said))
+    whole = judge(said, after_data=was_after_data(said), rules=rules)
     if len(people) < 2:
         return [judged(people[0] if people else "", found_in, said[:600].strip(), whole)]
     events = []
     for own in people:
         text = _stretch(own, people, said)
-        judgement = judge(text, after_data=was_after_data(text))
+        judgement = judge(text, after_data=was_after_data(text), rules=rules)
         events.append(judged(own, found_in, text, judgement if judgement.reason != "undetermined" else whole))
     return events
 

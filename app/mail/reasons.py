@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +55,10 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class ReasonRule:
-    """One rule of the file: it holds where a wording, the status and the code all fit; what is empty fits anything."""
+    """One rule: it holds where a wording, the status and the code all fit; what is empty fits anything.
+
+    ``pieces`` are of a rule that an administrator added: texts that must follow each other in what was said.
+    """
 
     id: str
     priority: int
@@ -64,14 +69,50 @@ class ReasonRule:
     codes: frozenset[int]
     example: str
     source: str
+    pieces: tuple[str, ...] = ()
 
-    def fits(self, text: str, status: str, code: int) -> bool:
-        """Whether the rule holds for a text in small letters, its enhanced status and its code."""
+    def fits(self, words: str, status: str, code: int, said: str) -> bool:
+        """Whether the rule holds: ``words`` are what was ``said`` in small letters, without addresses."""
+        if self.pieces:
+            return _follow(self.pieces, said)
         if self.codes and code not in self.codes:
             return False
         if self.status and not self.status.match(status):
             return False
-        return not self.ways or any(way.hint in text and way.pattern.search(text) for way in self.ways)
+        return not self.ways or any(way.hint in words and way.pattern.search(words) for way in self.ways)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Rules in the order in which they are tried. ``version`` changes with any of them, and is kept with what they decided."""
+
+    tried: tuple[ReasonRule, ...]
+    version: str
+
+    def __iter__(self) -> Iterator[ReasonRule]:
+        return iter(self.tried)
+
+    def first(self, words: str, status: str, code: int, said: str) -> ReasonRule:
+        """Return the rule that decides; the last one of the file fits anything."""
+        return next(rule for rule in self.tried if rule.fits(words, status, code, said))
+
+
+def ordered(rules: Sequence[ReasonRule], written: str) -> Rules:
+    """Return rules by their priority, those of one priority as they come; ``written`` is all that they were made of."""
+    if len({rule.id for rule in rules}) != len(rules):
+        raise ValueError("two rules have the same name")
+    return Rules(tuple(sorted(rules, key=lambda rule: rule.priority)), hashlib.sha256(written.encode()).hexdigest()[:16])
+
+
+def _follow(pieces: Sequence[str], text: str) -> bool:
+    """Look for the pieces from left to right: linear, whatever is typed."""
+    at = 0
+    for piece in pieces:
+        found = text.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +131,9 @@ def hint_of(pattern: str) -> str:
     return max(_NOT_LITERAL.sub("\0", pattern).split("\0"), key=len)
 
 
-def read_rules(written: str) -> tuple[ReasonRule, ...]:
-    """Return the rules of a rules file in their order; raise ValueError for one that is wrong."""
-    rules = sorted(map(_rule, json.loads(written)["rules"]), key=lambda rule: rule.priority)
-    if len({rule.id for rule in rules}) != len(rules):
-        raise ValueError("two rules have the same name")
-    return tuple(rules)
+def read_rules(written: str) -> Rules:
+    """Return the rules of a rules file; raise ValueError for one that is wrong."""
+    return ordered([_rule(row) for row in json.loads(written)["rules"]], written)
 
 
 def _rule(row: dict[str, Any]) -> ReasonRule:
@@ -109,18 +147,24 @@ def _rule(row: dict[str, Any]) -> ReasonRule:
 RULES = read_rules(RULES_FILE.read_text(encoding="utf-8"))
 
 
-def judge(diagnostic: str, status: str = "", *, after_data: bool = False) -> Judgement:
+def judge(diagnostic: str, status: str = "", *, after_data: bool = False, rules: Rules = RULES) -> Judgement:
     """Return what a diagnostic means; ``status`` is the report's own field and yields to a more exact code in the text (RFC 3464 2.3.4).
 
     ``after_data``: the server had accepted RCPT, so the mailbox is there, and "user unknown" is a filter's excuse.
     """
-    words = _WRAPPING.sub("", _ADDRESS.sub("@", _BLANK.sub(" ", diagnostic[:LONGEST].lower())))
+    said = as_said(diagnostic)
+    words = _WRAPPING.sub("", _ADDRESS.sub("@", said))
     code = int(found[1]) if (found := _CODE.search(words)) else 0
     exact = _exact(_STATUS.findall(words), status)
-    rule = next(rule for rule in RULES if rule.fits(words, exact, code))
-    if after_data and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
+    rule = rules.first(words, exact, code, said)
+    if after_data and not rule.pieces and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
         return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA")
     return Judgement(_kind(rule, exact, code), rule.reason, exact, code, rule.id)
+
+
+def as_said(text: str) -> str:
+    """Return a text as rules are held against it: small letters, one blank for many, not longer than what is read."""
+    return _BLANK.sub(" ", text[:LONGEST].lower())
 
 
 def _exact(written: list[str], status: str) -> str:

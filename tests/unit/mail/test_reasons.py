@@ -9,7 +9,7 @@ import pytest
 from app.mail.reasons import RULES, RULES_FILE, ReasonRule, hint_of, judge, read_rules
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@pytest.mark.parametrize("rule", RULES.tried, ids=lambda rule: rule.id)
 def test_every_rule_decides_its_own_example(rule: ReasonRule) -> None:
     found = judge(rule.example)
     assert (found.rule, found.reason, found.kind) == (rule.id, rule.reason, rule.kind)
