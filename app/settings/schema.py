@@ -135,8 +135,9 @@ def name_of(section_type: Any) -> str:
 
 
 def specs(section_type: Any) -> dict[str, Spec]:
-    """Return what is declared of each setting, in order."""
-    return {entry.name: entry.metadata[_SPEC] for entry in dataclasses.fields(section_type) if _SPEC in entry.metadata}
+    """Return what is declared of each setting, in order: what a section has of its own stands before what it has from its base."""
+    entries = sorted(dataclasses.fields(section_type), key=lambda entry: entry.name not in section_type.__dict__.get("__annotations__", ()))
+    return {entry.name: entry.metadata[_SPEC] for entry in entries if _SPEC in entry.metadata}
 
 
 def defaults(section_type: type[T]) -> T:
