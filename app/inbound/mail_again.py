@@ -27,5 +27,5 @@ def mail_again(session: Session, person: Subscriber) -> None:
     session.execute(sa.delete(AddressBounces).where(AddressBounces.user_id == person.user_id, AddressBounces.address == person.dedupe_key))
 
 
-def _suppressed(person: Subscriber) -> sa.Select[tuple[int]]:
+def _suppressed(person: Subscriber) -> sa.Select[int]:
     return sa.select(Suppression.id).where(Suppression.user_id == person.user_id, Suppression.pattern == person.dedupe_key, Suppression.reason == REASON)

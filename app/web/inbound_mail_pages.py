@@ -46,7 +46,8 @@ class Found:
 def mail_context(mail: Any) -> dict[str, Any]:
     """Return everything about one mail; ``?as=`` chooses headers or source."""
     events, raw = events_of_mail(connection(), mail.id), source_of(connection(), mail.id)
-    return {"mail": mail, "reading": mail.reading or {}, "found": found_in(mail, events), "forwards": forwards_of(connection(), mail.id), "has_source": raw is not None,
+    return {"mail": mail, "reading": mail.reading or {}, "marks": marks_in(mail.reading or {}), "found": found_in(mail, events),
+            "forwards": forwards_of(connection(), mail.id), "has_source": raw is not None,
             "campaigns": campaigns_named(connection(), (event.campaign_id for event in events)),
             "accounts": accounts_named(connection(), {event.user_id for event in events}), "view": request.args.get("as", ""),
             "headers": header_lines(raw or b""), "source": text_of(raw or b""), "is_cut": len(raw or b"") > SHOWN}
@@ -57,6 +58,16 @@ def found_in(mail: Any, events: Any) -> list[Found]:
     by_number, read = {event.number: event for event in events}, (mail.reading or {}).get("events", [])
     paired = [Found(one, by_number.pop(at, None)) for at, one in enumerate(read)]
     return paired + [Found(None, event) for event in by_number.values()]
+
+
+def marks_in(reading: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what matching had to go by, one line each: where in the mail it stands, and what."""
+    lines = []
+    for where, values in (reading.get("keys") or {}).items():
+        for name, value in (values.items() if isinstance(values, dict) else [("", values)]):
+            said = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+            lines += [(f"{where} {name}".strip(), said)] if said else []
+    return lines
 
 
 def header_lines(raw: bytes) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import request, url_for
 from flask_babel import gettext as _
@@ -79,7 +80,7 @@ def _campaign_words(value: str, names: dict[int, Whose], user_id: int) -> tuple[
 
 
 def _events_url(events: str, days: int, dimension: str, value: str) -> str:
-    return url_for(events, what=COUNTED, days=days, **{dimension: value})
+    return f"{url_for(events, what=COUNTED, days=days)}&{urlencode({dimension: value})}"
 
 
 def _share(row: Counted, sums: Counted) -> float:

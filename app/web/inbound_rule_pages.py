@@ -26,6 +26,8 @@ from app.web.inbound_words import CLASSES, REASONS, inbound_words
 LOWEST, HIGHEST = -1000, 1000
 # A rule that is tried before it is saved has no number yet.
 NEW = "new"
+# So many of the shipped rules are shown before somebody asks for all, or for some by their words.
+SHORT = 15
 
 
 class RuleForm(Form):
@@ -55,7 +57,9 @@ class RuleForm(Form):
 def rules_context(form: RuleForm, editing: InboundRule | None = None) -> dict[str, Any]:
     """Return the added rules, the shipped ones that hold the words that are looked for, and the form."""
     asked = request.args.get("q", "")
-    return {"form": form, "editing": editing, "added": all_added(), "shipped": shipped(asked), "asked": asked, "all_shipped": len(RULES.tried)}
+    found = shipped(asked)
+    return {"form": form, "editing": editing, "added": all_added(), "shipped": found if asked or "all" in request.args else found[:SHORT], "asked": asked,
+            "all_shipped": len(RULES.tried)}
 
 
 def all_added() -> list[InboundRule]:

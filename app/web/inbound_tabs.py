@@ -31,7 +31,8 @@ def inbound_tabs(active: str) -> list[TabLink]:
 def inbound_mail_views(mail_id: int, active: str) -> list[TabLink]:
     """The ways to look at one mail."""
     names = [("", _("What was done")), ("headers", _("Headers")), ("source", _("Source"))]
-    return [TabLink(label, url_for("inbound.show", mail_id=mail_id, **({"as": name} if name else {})), active == name) for name, label in names]
+    url = url_for("inbound.show", mail_id=mail_id)
+    return [TabLink(label, f"{url}?as={name}" if name else url, active == name) for name, label in names]
 
 
 def is_in_hand(user_id: int) -> bool:

@@ -47,7 +47,8 @@ WAYS: Said = {
     "smtp": _l("our own server (SMTP)"), "lmtp": _l("a mail server in front (LMTP)"), "pop3": _l("a mailbox (POP3)"), "imap": _l("a mailbox (IMAP)"),
     "pipe": _l("the pipe"), "webhook": _l("a webhook"), "ses": _l("Amazon SES"),
 }
-FORWARDS: Said = {"waiting": _l("Waiting"), "sending": _l("On its way"), "sent": _l("Sent on"), "failed": _l("Failed"), "held": _l("Held"), "dropped": _l("Dropped")}
+FORWARDS: Said = {"waiting": _l("Waiting"), "sending": _l("On its way"), "sent": _l("Sent on"),
+                  "failed": _l("Failed"), "held": _l("Held"), "dropped": _l("Dropped")}
 FORWARD_TONES = {"waiting": "info", "sending": "info", "sent": "ok", "failed": "bad", "held": "warn"}
 FORWARD_RULES: Said = {"role": _l("Mail to abuse, postmaster or root"), "abuse": _l("Abuse reports address"), "unsubscribe": _l("Copy of a request to leave")}
 CLASS_TONES = {"hard": "bad", "soft": "warn", "block": "mute"}

@@ -171,7 +171,8 @@ def waiting() -> list[tuple[str, str]]:
     if parked := parked_count(db.session().connection()):
         lines.append((ngettext("%(num)d mail in doubt", "%(num)d mails in doubt", parked), url_for("in_doubt.index")))
     if unread := unprocessed_count(db.session().connection()):
-        lines.append((ngettext("%(num)d mail that came in is unprocessed", "%(num)d mails that came in are unprocessed", unread), url_for("inbound.unprocessed")))
+        lines.append((ngettext("%(num)d mail that came in is unprocessed", "%(num)d mails that came in are unprocessed", unread),
+                      url_for("inbound.unprocessed")))
     if stopped := paused_count(db.session()):
         lines.append((ngettext("%(num)d account is paused for complaints", "%(num)d accounts are paused for complaints", stopped),
                       url_for("complaint_meters.index")))

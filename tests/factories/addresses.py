@@ -11,7 +11,8 @@ from app.web.policy import Who
 from tests.factories.town import Account, Town
 
 # Routes about a campaign that was sent; all others get a draft.
-SENT = {"reports.live", "reports.bounces", "reports.clicks", "reports.recipients", "reports.recipients_csv", "campaigns.ask_cancel", "campaigns.cancel", "campaigns.pause",
+SENT = {"reports.live", "reports.bounces", "reports.clicks", "reports.recipients", "reports.recipients_csv", "campaigns.ask_cancel", "campaigns.cancel",
+        "campaigns.pause",
         "missed.index", "missed.people", "missed.csv", "missed.ask_again", "missed.again", "missed.in_doubt", "missed.decide"}
 # Routes about an import that is over; all others get one that waits to be started.
 FINISHED = {"imports.show", "imports.rejected"}
