@@ -18,6 +18,7 @@ from app.audience.models import Subscriber
 from app.db import utcnow
 from app.delivery.clock import db_now
 from app.delivery.ledger import RECIPIENTS, Moves, State, batches_of
+from app.delivery.refusals import leave_refusals
 from app.delivery.remembered import in_time, keep_doubt, moment_of, reason_of
 from app.delivery.retries import RetrySchedule
 
@@ -74,6 +75,7 @@ def settle(connection: Connection, of: SliceId, results: Sequence[Result]) -> in
         moved += rows
     moves.write(connection)
     _mark_bounced(connection, of, exceptions)
+    leave_refusals(connection, of.sending_id, exceptions)
     return moved
 
 

@@ -19,6 +19,7 @@ from app.mail.aliases import parse_rule
 from app.mail.tokens import TokenKeys
 from app.settings.sections.bounces import Bounces
 from app.settings.sections.email_delivery import EmailDelivery
+from app.settings.sections.spam_complaint import SpamComplaint
 from app.settings.sections.system import SystemSettings
 from app.settings.store import SettingsStore
 from app.settings.values import Settings
@@ -54,10 +55,11 @@ class Ours:
             return last.known
 
     def _known(self, settings: Settings, mfroms: list[str]) -> Known:
-        delivery, bounces = settings.get(EmailDelivery), settings.get(Bounces)
+        delivery, bounces, complaint = settings.get(EmailDelivery), settings.get(Bounces), settings.get(SpamComplaint)
         host = base_host(settings.get(SystemSettings).base_url or self._base_url)
         names = [*delivery.relay_domains, delivery.centralized_domain, bounces.catch_all_domain, host, *(one.rpartition("@")[2] for one in mfroms)]
         return Known(tokens=self._tokens, domains=frozenset(_domains(names)), return_paths=frozenset(_addresses(mfroms)),
+                     complaints=frozenset(_addresses([complaint.fbl_email])), unsubscribe=frozenset(_addresses([complaint.unsubscribe_email])),
                      rules=tuple(parse_rule(line) for line in delivery.aliases))
 
 
@@ -73,5 +75,5 @@ def _addresses(mfroms: Iterable[str]) -> Iterable[str]:
     for mfrom in mfroms:
         try:
             yield normalise(mfrom)
-        except AddressError:  # A domain; its mail has tokens.
+        except AddressError:  # Not set, or a domain; its mail has tokens.
             continue

@@ -30,10 +30,10 @@ _AT_ONCE = 16
 
 
 class Intake:
-    """aiosmtpd's handler. ``ours`` says what is ours at this moment; it and the spool are asked beside the loop."""
+    """aiosmtpd's handler. ``ours`` says what is ours at this moment; it and the spool are asked beside the loop. ``on_kept`` is told of each mail."""
 
-    def __init__(self, ours: Callable[[], Known], spool: Spool, way: Way = "smtp") -> None:
-        self._ours, self._spool, self._way = ours, spool, way
+    def __init__(self, ours: Callable[[], Known], spool: Spool, way: Way = "smtp", on_kept: Callable[[], None] = lambda: None) -> None:
+        self._ours, self._spool, self._way, self._on_kept = ours, spool, way, on_kept
         self._writers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="spool")
 
     async def handle_EHLO(self, _server: Any, session: Any, _envelope: Any, hostname: str,  # noqa: N802 - aiosmtpd looks for these names
@@ -93,6 +93,7 @@ class Intake:
         except OSError:
             log.exception("mail was put off: the spool cannot be written")
             return _LATER
+        self._on_kept()
         return f"250 2.0.0 Kept as {name[:16]}"
 
 

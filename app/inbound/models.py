@@ -39,7 +39,7 @@ class InboundMail(Base):
     # What the reader said (app.inbound.result.Reading), with the version of the rules it said it by.
     reading: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     rules: Mapped[str] = mapped_column(sa.String(24), default="")
-    # Why it is unprocessed: nobody | no_recipient | too_old | failed | died
+    # Why it is unprocessed: nobody | no_recipient | unknown (no report that is known) | failed | died
     problem: Mapped[str] = mapped_column(sa.String(16), default="")
     tries: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
     arrived_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow, index=True)
@@ -62,6 +62,7 @@ class InboundEvent(Owned, Base):
     __table_args__ = (
         sa.UniqueConstraint("mail_id", "number"),
         sa.Index("ix_inbound_events_user_id_id", "user_id", "id"),
+        sa.Index("ix_inbound_events_kind", "user_id", "kind", "at"),
         sa.Index("ix_inbound_events_recipient", "sending_id", "position"),
         sa.Index("ix_inbound_events_address", "user_id", "address", "id"),
     )
@@ -118,7 +119,6 @@ class AddressBounces(Owned, Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     address: Mapped[str] = mapped_column(exact(254))
     number: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
-    last_sending_id: Mapped[int | None] = mapped_column()
     counted_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
 
 
@@ -184,3 +184,13 @@ class ComplaintMeter(Owned, Base):
     # What was before this moment counts no more: an administrator has let the account go on.
     counts_from: Mapped[datetime | None] = mapped_column(UTCDateTime)
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
+class InboundDigest(Base):
+    """A mail to the administrators about reports that could not be processed: once an hour at most (settings.md 4, error notification)."""
+
+    __tablename__ = "inbound_digests"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    number: Mapped[int] = mapped_column(default=0)

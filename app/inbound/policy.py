@@ -27,13 +27,15 @@ LONGEST_LOCAL = 64
 class Known:
     """What the decision is taken by. Domains are in ASCII and lower case; addresses are, too, but for their local parts as typed.
 
-    ``return_paths``: MFROM addresses that are used as they are, without a token; ``complaints``: those given to feedback loops.
+    ``return_paths``: MFROM addresses that are used as they are, without a token; ``complaints``: those given to feedback loops;
+    ``unsubscribe``: those for leaving by mail, whose token stands behind a plus or in the subject.
     """
 
     tokens: TokenKeys
     domains: frozenset[str] = frozenset()
     return_paths: frozenset[str] = frozenset()
     complaints: frozenset[str] = frozenset()
+    unsubscribe: frozenset[str] = frozenset()
     rules: tuple[AliasRule, ...] = ()
 
 
@@ -66,7 +68,7 @@ def judge(address: str, known: Known) -> Verdict:
         domain = parse_domain(typed)
     except AddressError:
         return Verdict("refused", RELAYING_DENIED)
-    return _exact(local.lower(), domain, known) or _ours(local.lower(), domain, known)
+    return _exact(local.lower(), domain, known) or _leaving(local.lower(), domain, known) or _ours(local.lower(), domain, known)
 
 
 def _exact(local: str, domain: str, known: Known) -> Verdict | None:
@@ -75,6 +77,17 @@ def _exact(local: str, domain: str, known: Known) -> Verdict | None:
     if plain & known.complaints:
         return Verdict("complaints")
     return Verdict("bounce") if plain & known.return_paths else None
+
+
+def _leaving(local: str, domain: str, known: Known) -> Verdict | None:
+    """The addresses for leaving: as they are, or with a token of ours behind a plus."""
+    if f"{local}@{domain}" in known.unsubscribe:
+        return Verdict("unsubscribe")
+    plain, plus, token = local.partition("+")
+    if not plus or f"{plain}@{domain}" not in known.unsubscribe:
+        return None
+    about = known.tokens.read("unsubscribe", token)
+    return Verdict("unsubscribe", about=about) if about else _UNKNOWN
 
 
 def _ours(local: str, domain: str, known: Known) -> Verdict:

@@ -28,7 +28,7 @@ class Monitored:
         help="How this mail reaches Lettermill. The built-in server and the pipe take it whatever is chosen; a mailbox is looked into where it is chosen here.")
     mailbox_protocol: str = choice("Protocol", default=IMAP, choices=((IMAP, "IMAP"), (POP3, "POP3")), help="IMAP where the server offers both.")
     mailbox_host: str = host("Host", help="The mail server’s name, such as imap.example.com, or its IP address.")
-    mailbox_internal: bool = switch("Internal server", default=False, help="This server is in our own network, at an address that is not on the public internet.")
+    mailbox_internal: bool = switch("Internal server", default=False, help="It stands in our own network, at an address that is not on the public internet.")
     mailbox_port: int = integer("Port", default=993, min=1, max=65_535, help=(
         "Usual are 993 for IMAP and 995 for POP3 with TLS; 143 for IMAP and 110 for POP3 with STARTTLS."))
     mailbox_security: str = choice(

@@ -28,6 +28,12 @@ def upgrade() -> None:
     sa.Column('number', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('user_id', 'dimension', 'day', 'what', 'value', name=op.f('pk_inbound_counts'))
     )
+    op.create_table('inbound_digests',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('at', app.db.UTCDateTime(), nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_inbound_digests'))
+    )
     op.create_table('inbound_forwards',
     sa.Column('id', app.db.BigId, nullable=False),
     sa.Column('mail_id', app.db.BigId, nullable=False),
@@ -105,7 +111,6 @@ def upgrade() -> None:
     sa.Column('id', app.db.BigId, nullable=False),
     sa.Column('address', app.db.exact(254), nullable=False),
     sa.Column('number', sa.SmallInteger(), nullable=False),
-    sa.Column('last_sending_id', sa.Integer(), nullable=True),
     sa.Column('counted_at', app.db.UTCDateTime(), nullable=False),
     sa.Column('user_id', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_address_bounces_user_id_users')),
@@ -157,6 +162,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('inbound_events') as batch_op:
         batch_op.create_index('ix_inbound_events_address', ['user_id', 'address', 'id'], unique=False)
+        batch_op.create_index('ix_inbound_events_kind', ['user_id', 'kind', 'at'], unique=False)
         batch_op.create_index('ix_inbound_events_recipient', ['sending_id', 'position'], unique=False)
         batch_op.create_index(op.f('ix_inbound_events_user_id'), ['user_id'], unique=False)
         batch_op.create_index('ix_inbound_events_user_id_id', ['user_id', 'id'], unique=False)
@@ -180,6 +186,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_inbound_events_user_id_id')
         batch_op.drop_index(op.f('ix_inbound_events_user_id'))
         batch_op.drop_index('ix_inbound_events_recipient')
+        batch_op.drop_index('ix_inbound_events_kind')
         batch_op.drop_index('ix_inbound_events_address')
 
     op.drop_table('inbound_events')
@@ -206,4 +213,5 @@ def downgrade() -> None:
         batch_op.drop_index(op.f('ix_inbound_forwards_repeat_key'))
 
     op.drop_table('inbound_forwards')
+    op.drop_table('inbound_digests')
     op.drop_table('inbound_counts')

@@ -10,7 +10,8 @@ from app.settings.schema import domain, email, integer, section, switch
 class Bounces(Monitored):
     """Mail that comes back."""
 
-    forward_to: str = email("Forward to", help="Mail to abuse@, postmaster@ and root@ of accepted domains is forwarded to this address. Empty: it is kept and listed.")
+    forward_to: str = email("Forward to", help=(
+        "Mail to abuse@, postmaster@ and root@ of accepted domains is forwarded to this address. Empty: it is kept and listed."))
     catch_all_domain: str = domain("Catch-all domain", help="The domain of the return path, where neither the delivery server nor the centralized "
                                    "sender domain gives one. Empty: the host of the base URL.")
     threshold: int = integer("Threshold", default=5, min=1, max=100, unit="soft bounces", help=(

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from app.mail.address import AddressError
 from app.mail.complaints import complaints_address
+from app.settings import rules
 from app.settings.monitoring import Monitored
-from app.settings.schema import Problem, email, integer, number, section, text
+from app.settings.schema import Problem, email, integer, lines, number, section, text
 from app.words import words
 
 HUNDRED = Decimal(100)
@@ -20,9 +21,13 @@ class SpamComplaint(Monitored):
 
     abuse_email: str = email("Abuse reports address", help="Reports of abuse are forwarded to this address. No mail names it. Empty: they are kept and listed.")
     complaints_address: str = text("Complaints address", max=254, placeholder="abuse@%sender_domain%", help=(
-        "Stands in all outgoing mail as X-Complaints-To. %sender_domain% is the domain of the mail’s From address. Empty: the header is left out."))
+        "Stands in campaigns and transactional mail as X-Complaints-To. %sender_domain% is the domain of the mail’s From address. "
+        "Empty: the header is left out."))
     fbl_email: str = email("FBL email", help=(
         "The address that you give to feedback loops. Of a complaint that comes to it, the subscriber is suppressed and the complaint is counted."))
+    feedback_domains: tuple[str, ...] = lines("Feedback loops’ domains", each=rules.domain, most=100, default=("arf.mail.yahoo.com",), help=(
+        "One domain a line. A complaint that names an address only, and carries none of our marks, counts where its own DKIM signature is by one of "
+        "these domains and the address was mailed within 30 days."))
     unsubscribe_email: str = email("List-unsubscribe email", help=(
         "The address for leaving by mail in the header List-Unsubscribe; each mail adds its own mark to it. This mailbox also gets a copy of each "
         "request. Empty: an address at the MFROM domain."))

@@ -1,0 +1,19 @@
+"""The rules by which bounces are judged: the shipped ones, and those that administrators added."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.db import table_of
+from app.inbound.models import InboundRule
+from app.mail.added_rules import AddedRule, with_added
+from app.mail.reasons import Rules
+
+ADDED: sa.Table = table_of(InboundRule)
+
+
+def rules_of(connection: Connection) -> Rules:
+    """Return all rules that are in force, in the order in which they are tried."""
+    rows = connection.execute(sa.select(ADDED).where(ADDED.c.enabled.is_(True)).order_by(ADDED.c.priority, ADDED.c.id))
+    return with_added([AddedRule(str(row.id), row.pattern, row.reason, row.bounce_class, row.priority) for row in rows])

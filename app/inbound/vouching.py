@@ -1,0 +1,44 @@
+"""Whether a feedback loop that we know vouches for a report: its own DKIM signature, by a domain of the settings' list (RFC 6376, RFC 5965)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+import dkim
+
+from app.delivery.dns_look import txt_records
+
+log = logging.getLogger(__name__)
+
+# A mail with more signatures than these is not looked at further.
+MOST_SIGNATURES = 5
+LookUp = Callable[[str], list[str]]
+
+
+def is_vouched(source: bytes, domains: Iterable[str], look_up: LookUp = txt_records) -> bool:
+    """Whether one of the first five signatures verifies and is by a listed domain, or a domain below one. Asks DNS; never raises for a mail."""
+    listed = tuple(domain.lower() for domain in domains)
+    if not listed:
+        return False
+    signatures = min(MOST_SIGNATURES, source.partition(b"\r\n\r\n")[0].lower().count(b"dkim-signature:"))
+    return any(_is_by(_signer(source, number, look_up), listed) for number in range(signatures))
+
+
+def _signer(source: bytes, number: int, look_up: LookUp) -> str:
+    """Return the domain whose signature verifies, empty where it does not."""
+    try:
+        verifier = dkim.DKIM(source, logger=log)
+        is_good = verifier.verify(number, dnsfunc=lambda name, **_: "".join(look_up(_text(name).rstrip("."))).encode() or None)
+    except Exception as error:  # noqa: BLE001 - the library raises whatever its parts do at what a stranger wrote; none of it is a signature
+        log.info("a signature of a report cannot be verified: %s", type(error).__name__)
+        return ""
+    return _text(verifier.domain or b"").lower() if is_good else ""
+
+
+def _is_by(domain: str, listed: tuple[str, ...]) -> bool:
+    return bool(domain) and any(domain == one or domain.endswith("." + one) for one in listed)
+
+
+def _text(name: bytes | str) -> str:
+    return name.decode("ascii", "replace") if isinstance(name, bytes) else name
