@@ -37,7 +37,12 @@ def _about(connection: Connection, address: str, before: int) -> sa.ColumnElemen
     known = sa.select(_EVENT.mail_id).where(_EVENT.user_id.in_(sa.select(table_of(User).c.id)), _EVENT.address == address, _EVENT.mail_id.is_not(None))
     found = connection.scalars((known.where(_EVENT.mail_id < before) if before else known).order_by(_EVENT.id.desc()).limit(MOST_OF_ADDRESS))
     newest = connection.scalar(sa.select(_MAIL.id).order_by(_MAIL.id.desc()).offset(LOOKS).limit(1)) or 0
-    return sa.or_(_MAIL.id.in_(list(found)), sa.and_(_MAIL.id >= newest, sa.or_(_MAIL.sender == address, _MAIL.mfrom == address)))
+    return sa.or_(_MAIL.id.in_(list(found)), sa.and_(_MAIL.id >= newest, _is_from(address)))
+
+
+def _is_from(address: str) -> sa.ColumnElement[bool]:
+    """The sender stands as the mail has it, with a name before the address."""
+    return sa.or_(_MAIL.sender == address, _MAIL.sender.contains(f"<{address}>", autoescape=True), _MAIL.mfrom == address)
 
 
 def is_anything_there(connection: Connection) -> bool:

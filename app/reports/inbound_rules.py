@@ -12,16 +12,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.db import table_of
-from app.inbound.models import InboundMail, InboundRule, InboundSource
+from app.inbound.models import InboundMail, InboundSource
 from app.inbound.parts import READ
 from app.inbound.read import read
 from app.inbound.result import Reading
+from app.inbound.rules import added_rules
 from app.mail.added_rules import AddedRule, with_added
 from app.mail.reasons import Rules
 
 # The newest bounces that rules are tried on, and how long a page may take over them.
 MOST, LONGEST_S = 500, 8.0
 CHUNK = 50
+# What a relay posts is no mail: it says itself what it means.
+POSTED = ("webhook", "ses")
 
 _MAIL, _SOURCE = table_of(InboundMail).c, table_of(InboundSource).c
 
@@ -65,13 +68,6 @@ class Trial:
         return list(dict.fromkeys(change.mail_id for change in self.changes))
 
 
-def added_rules(connection: Connection) -> list[AddedRule]:
-    """Return the rules that administrators added and did not switch off, as the reader takes them."""
-    table = table_of(InboundRule)
-    rows = connection.execute(sa.select(table).where(table.c.enabled).order_by(table.c.priority, table.c.id))
-    return [AddedRule(str(row.id), row.pattern, row.reason, row.bounce_class, row.priority) for row in rows]
-
-
 def rules_with(connection: Connection, tried: AddedRule | None = None) -> Rules:
     """Return the rules in force, with ``tried`` besides, or in the place of the added rule of its number."""
     kept = [rule for rule in added_rules(connection) if tried is None or rule.id != tried.id]
@@ -92,7 +88,7 @@ def try_rules(connection: Connection, rules: Rules) -> Trial:
 
 def _kept_bounces(connection: Connection) -> Iterator[Any]:
     """Yield the newest bounces with their bytes, a few at a time: what is read of each is bounded, what is stored is not."""
-    ids = connection.scalars(sa.select(_MAIL.id).where(_MAIL.kind == "bounce").order_by(_MAIL.id.desc()).limit(MOST)).all()
+    ids = connection.scalars(sa.select(_MAIL.id).where(_MAIL.kind == "bounce", _MAIL.way.not_in(POSTED)).order_by(_MAIL.id.desc()).limit(MOST)).all()
     columns = sa.select(_MAIL.id, _MAIL.reading, _SOURCE.packed).join_from(table_of(InboundMail), table_of(InboundSource), _SOURCE.mail_id == _MAIL.id)
     for begin in range(0, len(ids), CHUNK):
         yield from connection.execute(columns.where(_MAIL.id.in_(ids[begin:begin + CHUNK])).order_by(_MAIL.id.desc())).all()

@@ -13,6 +13,7 @@ from app.inbound.parts import HEADER_BLOCK, TooMuchError, headers_of
 from app.reports.inbound import accounts_named, campaigns_named
 from app.reports.inbound_events import events_of_mail
 from app.reports.inbound_mails import KINDS, PAGE, STATES, forwards_of, is_anything_there, page_of_mails, source_of, sources_of
+from app.reports.inbound_rules import POSTED
 from app.web.inbound_pages import asked_address, connection
 from app.web.inbound_words import inbound_words
 from app.web.numbers import asked_number
@@ -50,14 +51,21 @@ def mail_context(mail: Any) -> dict[str, Any]:
             "forwards": forwards_of(connection(), mail.id), "has_source": raw is not None,
             "campaigns": campaigns_named(connection(), (event.campaign_id for event in events)),
             "accounts": accounts_named(connection(), {event.user_id for event in events}), "view": request.args.get("as", ""),
+            "is_posted": mail.way in POSTED,
             "headers": header_lines(raw or b""), "source": text_of(raw or b""), "is_cut": len(raw or b"") > SHOWN}
 
 
 def found_in(mail: Any, events: Any) -> list[Found]:
-    """Return what was read, in the order of the mail, each with its event; events that no line of the reading belongs to come last."""
-    by_number, read = {event.number: event for event in events}, (mail.reading or {}).get("events", [])
-    paired = [Found(one, by_number.pop(at, None)) for at, one in enumerate(read)]
-    return paired + [Found(None, event) for event in by_number.values()]
+    """Return what came of it, then what was read of recipients that nobody was found for.
+
+    They belong together by the address; one alone on either side belong together whatever it says, for providers blot addresses out.
+    """
+    read, found = list((mail.reading or {}).get("events", [])), []
+    for event in events:
+        own = next((one for one in read if str(one.get("recipient", "")).lower() == event.address), read[0] if len(read) == len(events) == 1 else None)
+        found.append(Found(own, event))
+        read = [one for one in read if one is not own]
+    return found + [Found(one, None) for one in read]
 
 
 def marks_in(reading: dict[str, Any]) -> list[tuple[str, str]]:
@@ -88,7 +96,8 @@ def _seen(text: str) -> str:
     return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def download(name: str, raw: bytes) -> Response:
-    """Return a mail's bytes as a file that no browser opens as a page."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}.eml"', "X-Content-Type-Options": "nosniff"}
-    return Response(raw, content_type="message/rfc822", headers=headers)
+def download(name: str, raw: bytes, way: str = "") -> Response:
+    """Return a mail's bytes, or what a relay posted, as a file that no browser opens as a page."""
+    kind, ending = ("application/json", "json") if way in POSTED else ("message/rfc822", "eml")
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{ending}"', "X-Content-Type-Options": "nosniff"}
+    return Response(raw, content_type=kind, headers=headers)

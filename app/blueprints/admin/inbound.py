@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import abort
+from flask import abort, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.inbound.models import InboundMail
 from app.reports.inbound import HOUSE
 from app.reports.inbound_mails import UNPROCESSED, is_anything_there, source_of
 from app.web.fragments import page_or_panel
+from app.web.inbound_acts import have_read_again
 from app.web.inbound_mail_pages import download, mail_context, mails_context
 from app.web.inbound_pages import asked_events, connection, events_context, report_context
 from app.web.policy import ADMINISTRATOR, Room, policy
@@ -59,4 +60,13 @@ def source(mail: InboundMail) -> Response:
     raw = source_of(connection(), mail.id)
     if raw is None:
         abort(404)
-    return download(f"mail-{mail.id}", raw)
+    return download(f"mail-{mail.id}", raw, mail.way)
+
+
+@room.post("/read-again")
+@policy(ADMINISTRATOR, "inbound")
+def read_again() -> Response:
+    """Have mails read again: one, those that were chosen, or all that wait for a person."""
+    have_read_again()
+    number = request.form.get("back", "")
+    return redirect(url_for("inbound.show", mail_id=number) if number.isascii() and number.isdigit() and len(number) < 19 else url_for("inbound.unprocessed"))

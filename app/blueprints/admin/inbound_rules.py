@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from app.db import db
 from app.inbound.models import InboundRule
 from app.web.fragments import page_or_panel
+from app.web.inbound_acts import read_these
 from app.web.inbound_rule_pages import RuleForm, note, rules_context, save_rule, trial_context, trial_of
 from app.web.policy import ADMINISTRATOR, Room, policy
 
@@ -46,6 +47,14 @@ def _form_of(rule: InboundRule | None) -> Response:
 def trial() -> Response:
     """Show what the rules in force would change among the bounces that are kept."""
     return page_or_panel("weefive/inbound/trial.html", form=None, editing=None, **trial_context(trial_of()))
+
+
+@room.post("/apply")
+@policy(ADMINISTRATOR, "inbound")
+def apply() -> Response:
+    """Have those kept bounces read again of which the rules in force say something else than what stands there."""
+    read_these(trial_of().mail_ids)
+    return redirect(url_for("inbound.index"))
 
 
 @room.post("/<int:rule_id>/switch")

@@ -10,7 +10,6 @@ from app.audience import fields, lists, subscribers, telling
 from app.audience.models import Subscriber, SubscriberList
 from app.db import db
 from app.inbound.mail_again import mail_again as let_mail_again
-from app.inbound.mail_again import may_be_mailed_again
 from app.settings.audit import record
 from app.web import actor
 from app.web.audience_forms import known_values, subscriber_form
@@ -68,8 +67,7 @@ def show(subscriber: Subscriber) -> Response:
 @policy(ACCOUNT, "suppression", subscriber=Subscriber)
 def mail_again(subscriber: Subscriber) -> Response:
     """Let an address be mailed again of which mail came back for good."""
-    if may_be_mailed_again(db.session(), subscriber):
-        let_mail_again(db.session(), subscriber)
+    if let_mail_again(db.session(), subscriber):
         record(db.session(), actor.actor_name(), actor.client_address(), "subscriber.mailed_again", subscriber.email, {"account": subscriber.user_id})
         db.session.commit()
         flash(_("The next campaign to its list goes to %(address)s again.", address=subscriber.email), "ok")
