@@ -35,7 +35,7 @@ LOOKS = {
     "missed.ask_again": ("reason=blocked", "position=2"),
     "in_doubt.index": ("before=1.0.1",),
     "inbound.index": ("days=7", "days=90"),
-    "inbound.events": ("what=hard&days=30", "reason=policy&domain=x.test", "q=nobody", "campaign=1"),
+    "inbound.events": ("what=hard&days=30", "reason=policy&domain=a.test", "q=nobody", "campaign=1"),
     "inbound.mails": ("kind=bounce&state=unprocessed", "q=nobody@x.test"),
     "inbound.show": ("as=headers", "as=source"),
     "inbound_rules.index": ("q=full", "q=nothing-of-the-kind"),

@@ -38,7 +38,7 @@ Diagnostic-Code: smtp; {said}
 --b--
 """
 NO_SUCH = "550 5.1.1 <{recipient}>: Recipient address rejected: User unknown"
-HARD = {"kind": "bounce", "bounce_class": "hard", "reason": "invalid_recipient", "rule": "user.unknown", "status": "5.1.1", "matched_by": "return_path",
+HARD = {"kind": "bounce", "bounce_class": "hard", "reason": "invalid_recipient", "rule": "user.plain", "status": "5.1.1", "matched_by": "return_path",
         "decision": "suppressed"}
 
 
