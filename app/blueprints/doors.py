@@ -24,6 +24,7 @@ ROOMS = (
     "admin.inbound",
     "admin.inbound_rules",
     "admin.complaint_meters",
+    "admin.dmarc",
     "user.dashboard",
     "user.go",
     "user.account",
@@ -33,6 +34,7 @@ ROOMS = (
     "user.imports",
     "user.suppression",
     "user.domains",
+    "user.dmarc",
     "user.campaigns",
     "user.editor",
     "user.reports",
@@ -40,6 +42,7 @@ ROOMS = (
     "user.bounces",
     "user.transactional",
     "public.unsubscribe",
+    "public.inbound_webhooks",
     "api.v1.settings",
     "api.v1.transactional",
 )

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 MARKS: dict[str, tuple[str, ...]] = {
+    "list": (
+        "you are not a member of this",
+        "not allowed to post to",
+        "posting to this list",
+        "may not have permission to post",
+        "non-members to this list",
+        "non-member to a members-only list",
+        "are not subscribed to this list",
+        "is restricted to members",
+        "is not subscribed to this",
+    ),
     "qmail": (
         "hi. this is the ",
         "i'm afraid i wasn't able to deliver your message",
@@ -31,6 +42,55 @@ MARKS: dict[str, tuple[str, ...]] = {
         "the following recipient(s) cannot be reached",
         "the following recipient(s) could not be reached",
         "there was a problem delivering your message",
+        "your message wasn't delivered to",
+        "hat einige oder alle empfänger nicht erreicht",
+        "konnte an einige oder alle empfänger nicht",
+        "fehler bei der nachrichtenzustellung",
+        "ihre nachricht wurde nicht zugestellt",
+        "an folgende empfänger konnte ihre nachricht nicht",
+        "n'est pas parvenu à",
+        "la remise a échoué",
+        "la remise de votre message",
+        "échec de la remise",
+        "n'a pas été remis",
+        "no se ha entregado",
+        "no llegó a",
+        "error de entrega a estos",
+        "se produjo un error en la entrega",
+        "il recapito non è riuscito",
+        "non è stato recapitato",
+        "non ha raggiunto",
+        "recapito non riuscito",
+        "falha na entrega",
+        "a entrega para estes",
+        "não atingiu",
+        "não chegou",
+        "bezorgen is mislukt",
+        "heeft een of meer ontvangers niet bereikt",
+        "is niet bezorgd",
+        "leverans misslyckades",
+        "nådde inte",
+        "det gick inte att leverera",
+        "levering mislykkedes",
+        "levering mislyktes",
+        "nåede ikke",
+        "toimitus epäonnistui",
+        "dostarczenie do następujących",
+        "nie dotarła do",
+        "doručení těmto příjemcům",
+        "nebyla doručena",
+        "kézbesítés sikertelen",
+        "сбой доставки",
+        "не удалось выполнить доставку",
+        "не доставлено",
+        "以下の受信者",
+        "メッセージを配信できません",
+        "次の受信者またはグループへの配信に失敗",
+        "传递失败",
+        "未能送达",
+        "傳遞失敗",
+        "다음 받는 사람",
+        "배달하지 못",
     ),
     "microsoft": (
         "delivery to the following recipients failed",
@@ -186,54 +246,9 @@ DELAYS = (
     "wird weiterhin versucht",
 )
 
-# Where the returned mail begins in a text.
-CUTS = (
-    "below this line is a copy of the message",
-    "this is a copy of the message",
-    "this is a copy of your message",
-    "message headers follow",
-    "original message follows",
-    "----- original message",
-    "original message -----",
-    "-----original message",
-    "message header follows",
-    "unsent message follows",
-    "message headers:",
-    "------ original message",
-    "start of returned message",
-    "returned message",
-    "included is a copy",
-    "returned text follows",
-    "message text follows",
-    "received: from",
-    "received: by",
-    "the original message headers",
-    "message header:",
-    "--- returned mail follows",
-    "below is a copy of the original",
-    "header information of",
-    "original message headers",
-    "message contents follow",
-    "--- mail text",
-    "the header of the original",
-    "message transcript follows",
-    "unsent message below",
-    "---- begin of",
-    "the first 50 lines of the original",
-    "return-path:",
-    "-- original",
-)
-
-
 def mark_in(text: str) -> str:
     """Return the family of the first mark that a text in small letters holds, "" without any."""
     for family, marks in MARKS.items():
         if any(mark in text for mark in marks):
             return family
     return ""
-
-
-def cut(text: str) -> int:
-    """Return where the returned mail begins in a text in small letters: its length where none is seen."""
-    places = [at for mark in CUTS if (at := text.find(mark, 20)) > 0]
-    return min(places, default=len(text))

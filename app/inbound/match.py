@@ -108,5 +108,7 @@ def _of_ledger() -> sa.Select[Any]:
 
 
 def _match(by: str, row: Any) -> Match:
-    return Match(by, LedgerId(row.sending_id, row.position), row.user_id, row.campaign_id, row.of, row.kind != 0, row.dedupe_key, row.email,
+    # The ledger's key is the address only where one address gets one mail: a transactional mail's is its request and place, a test's its address too.
+    address = row.dedupe_key if row.subscriber_id is not None else normalise(row.email)
+    return Match(by, LedgerId(row.sending_id, row.position), row.user_id, row.campaign_id, row.of, row.kind != 0, address, row.email,
                  row.subscriber_id, row.list_id)

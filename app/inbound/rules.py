@@ -10,6 +10,8 @@ from app.inbound.models import InboundRule
 from app.mail.added_rules import AddedRule, with_added
 from app.mail.reasons import Rules
 
+# What the names of added rules begin with.
+ADDED_MARK = "added:"
 ADDED: sa.Table = table_of(InboundRule)
 
 

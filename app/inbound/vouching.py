@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import dkim
 
@@ -13,23 +13,22 @@ log = logging.getLogger(__name__)
 
 # A mail with more signatures than these is not looked at further.
 MOST_SIGNATURES = 5
-LookUp = Callable[[str], list[str]]
 
 
-def is_vouched(source: bytes, domains: Iterable[str], look_up: LookUp = txt_records) -> bool:
+def is_vouched(source: bytes, domains: Iterable[str]) -> bool:
     """Whether one of the first five signatures verifies and is by a listed domain, or a domain below one. Asks DNS; never raises for a mail."""
     listed = tuple(domain.lower() for domain in domains)
     if not listed:
         return False
     signatures = min(MOST_SIGNATURES, source.partition(b"\r\n\r\n")[0].lower().count(b"dkim-signature:"))
-    return any(_is_by(_signer(source, number, look_up), listed) for number in range(signatures))
+    return any(_is_by(_signer(source, number), listed) for number in range(signatures))
 
 
-def _signer(source: bytes, number: int, look_up: LookUp) -> str:
+def _signer(source: bytes, number: int) -> str:
     """Return the domain whose signature verifies, empty where it does not."""
     try:
         verifier = dkim.DKIM(source, logger=log)
-        is_good = verifier.verify(number, dnsfunc=lambda name, **_: "".join(look_up(_text(name).rstrip("."))).encode() or None)
+        is_good = verifier.verify(number, dnsfunc=lambda name, **_: "".join(txt_records(_text(name).rstrip("."))).encode() or None)
     except Exception as error:  # noqa: BLE001 - the library raises whatever its parts do at what a stranger wrote; none of it is a signature
         log.info("a signature of a report cannot be verified: %s", type(error).__name__)
         return ""

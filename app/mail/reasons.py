@@ -42,7 +42,11 @@ _WRAPPING = re.compile(
 )
 _BLANK = re.compile(r"\s+")
 # A part of a pattern that a text must not hold: groups, sets, escapes and what a mark makes optional.
-_NOT_LITERAL = re.compile(r"\((?:[^()]|\([^()]*\))*\)(?:[?*]|\{[^}]*\})?|\[[^\]]*\][+*?]?|\\.(?:[+*?]|\{[^}]*\})?|.[?*+]|[.^$|]")
+_MAYBE = r"(?:(?:[+*?]|\{[^}]*\})[+?]?)"
+_SET = r"\[(?:\\.|[^\]\\])*\]"
+_PLAIN = rf"(?:[^()\[\\]|\\.|{_SET})"
+_GROUP = rf"\((?:{_PLAIN}|\((?:{_PLAIN}|\({_PLAIN}*\))*\))*\)"
+_NOT_LITERAL = re.compile(rf"{_GROUP}{_MAYBE}?|{_SET}{_MAYBE}?|\\.{_MAYBE}?|.{_MAYBE}|[.^$|]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,13 @@ class Judgement:
 
 
 def hint_of(pattern: str) -> str:
-    """Return the longest run of plain letters that every match of the pattern holds ("" where there is none)."""
+    """Return the longest run of plain letters that every match of the pattern holds ("" where there is none).
+
+    Raise ValueError for a choice outside of a group: no text is in all of its branches.
+    """
+    bare = re.sub(_GROUP, "", re.sub(_SET, "", pattern))
+    if "|" in re.sub(r"\\.", "", bare):
+        raise ValueError(f"write a pattern for each way: {pattern}")
     return max(_NOT_LITERAL.sub("\0", pattern).split("\0"), key=len)
 
 

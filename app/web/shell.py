@@ -110,7 +110,8 @@ def _work() -> list[NavItem]:
     items = [("campaigns", _item(_("Campaigns"), "campaigns.index", "send")), ("lists", _item(_("Lists"), "lists.index", "list-details")),
              ("transactional", _item(_("Transactional"), "transactional.index", "bolt")), ("reports", _item(_("Bounces"), "bounces.index", "mail-off")),
              ("suppression", _item(_("Suppression"), "suppression.index", "ban")),
-             ("sender_domains", _item(_("Sender domains"), "sender_domains.index", "world-www"))]
+             ("sender_domains", _item(_("Sender domains"), "sender_domains.index", "world-www")),
+             ("sender_domains", _item(_("DMARC"), "dmarc.index", "shield-check"))]
     return [item for permission, item in items if group_may(found.group, permission)] + _plugged("account")
 
 

@@ -27,6 +27,7 @@ def people_tabs(active: str) -> list[TabLink]:
     """Users, their groups, and administrators for those who may manage them."""
     tabs = [TabLink(_("Users"), url_for("users.index"), active == "users"), TabLink(_("Groups"), url_for("groups.index"), active == "groups")]
     tabs.append(TabLink(_("Sender domains"), url_for("admin_domains.index"), active == "domains"))
+    tabs.append(TabLink(_("DMARC"), url_for("admin_dmarc.index"), active == "dmarc"))
     person = actor.administrator()
     if person is not None and administrator_may(person, "administrators"):
         tabs.append(TabLink(_("Administrators"), url_for("administrators.index"), active == "administrators"))

@@ -16,8 +16,10 @@ SENT = {"reports.live", "reports.bounces", "reports.clicks", "reports.recipients
         "missed.index", "missed.people", "missed.csv", "missed.ask_again", "missed.again", "missed.in_doubt", "missed.decide"}
 # Routes about an import that is over; all others get one that waits to be started.
 FINISHED = {"imports.show", "imports.rejected"}
+# Routes about a domain that is proven; all others get one that waits.
+PROVEN = {"dmarc.show"}
 # Names in addresses that are no numbers, by room; secrets by door.
-NAMES = {"settings_plug_ins": "google_analytics", "api_settings": "product"}
+NAMES = {"settings_plug_ins": "google_analytics", "api_settings": "product", "admin_dmarc": "proven.canary-a1da.test"}
 SECRETS = {"auth.sign_in_once": "sign_in", "auth.reset": "reset", "auth.confirm_email": "confirm"}
 # Routes about a mail that came in; all others about a mail get one of the test mailbox.
 INBOUND = {"inbound.show", "inbound.source"}
@@ -41,6 +43,7 @@ LOOKS = {
     "inbound_rules.index": ("q=full", "q=nothing-of-the-kind"),
     "bounces.index": ("days=7",),
     "bounces.events": ("what=complaint&days=7", "q=nobody"),
+    "admin_dmarc.index": ("q=proven", "q=nothing-of-the-kind"),
     "settings.find": ("q=name", "q=nothing-of-the-kind"),
     "settings_plug_ins.index": ("show=attention",),
     "users.index": ("q=ada",),
@@ -62,11 +65,14 @@ def values_of(town: Town, account: Account, endpoint: str, arguments: list[str])
     numbers = town.things | account.numbers
     if endpoint in SENT:
         numbers["campaign_id"] = numbers["sent_campaign"]
+    if endpoint in PROVEN:
+        numbers["domain_id"] = numbers["proven_domain"]
     if endpoint in FINISHED:
         numbers["found_id"] = numbers["finished_import"]
     if endpoint in INBOUND:
         numbers["mail_id"] = numbers["inbound_mail"]
-    words: dict[str, object] = {"token": town.secrets["token"], "filename": "icons.svg", "name": NAMES.get(endpoint.partition(".")[0], ""),
+    words: dict[str, object] = {"token": town.secrets["token"], "public_id": town.secrets["public_id"], "filename": "icons.svg",
+                                "name": NAMES.get(endpoint.partition(".")[0], ""),
                                 "secret": town.secrets.get(SECRETS.get(endpoint, ""), "there-is-none")}
     return {name: words.get(name, numbers.get(name, "?")) for name in arguments}
 

@@ -25,6 +25,8 @@ from app.db import EVERY_TENANT, scoped_to, utcnow
 from app.delivery.ledger import State
 from app.delivery.models import Batch, DeliveryServer, Link, Recipient, Sending, SendingMinute, TestMail, TrackingEvent, TransactionalMail
 from app.house import House
+from app.inbound.dmarc.models import DmarcReport, DmarcRow
+from app.inbound.webhooks.models import InboundWebhook
 from app.plugins.models import PluginState
 from app.processes.models import ShuntedJob
 from app.settings.sections.product import ProductSettings
@@ -117,8 +119,22 @@ def _audience(session: Session, house: House, account: Account) -> None:
     session.add(ImportRejection(import_id=over.id, line=2, reason="Type a whole address, such as name@example.com.", raw=f"nobody,{canary}"))
     # Looked for just now, so that nobody asks DNS.
     domain = _add(session, SenderDomain(**mine, domain=f"{canary}.test", proof=canary, dkim_selector="lm1", checked_at=utcnow() + timedelta(hours=1)))
+    account.numbers["proven_domain"] = _proven(session, account)
     account.numbers |= {"domain_id": domain.id, "list_id": found.id, "field_id": custom.id, "subscriber_id": people[0].id, "suppression_id": suppressed.id,
                         "found_id": waiting.id, "finished_import": over.id}
+
+
+def _proven(session: Session, account: Account) -> int:
+    """A domain that is proven, and what a receiver reported of it yesterday."""
+    canary = account.canary
+    domain = _add(session, SenderDomain(user_id=account.user_id, domain=f"proven.{canary}.test", state="enabled", proof=canary,
+                                        checked_at=utcnow() + timedelta(hours=1)))
+    begin = utcnow() - timedelta(days=1)
+    report = _add(session, DmarcReport(org=f"receiver-{canary}", report_id="1", domain=domain.domain, organisational=f"{canary}.test", day=begin.date(),
+                                       begin_at=begin, end_at=begin + timedelta(days=1), policy="none", mails=70))
+    session.add_all([DmarcRow(report_id=report.id, source_ip="192.0.2.1", count=60, disposition="none", dkim=True, spf=True, header_from=domain.domain),
+                     DmarcRow(report_id=report.id, source_ip="2001:db8::1", count=10, disposition="quarantine", header_from=domain.domain)])
+    return domain.id
 
 
 def _import(session: Session, house: House, account: Account, found: SubscriberList, state: str) -> Import:
@@ -191,13 +207,14 @@ def _things(session: Session, town: Town) -> None:
     job = _add(session, ShuntedJob(job="send_notices", ids={}, error="OSError: it broke", traceback="Traceback"))
     empty = _add(session, UserGroup(name="Nobody", permissions=[], limits={}))
     session.add(PluginState(name="google_analytics", title="Google Analytics", state="enabled", version="1.0.0"))
-    town.things = {"server_id": spare.id, "mail_id": mail.id, "job_id": job.id, "group_id": empty.id, "user_id": town.a.user_id,
+    webhook = _add(session, InboundWebhook(name="Relay", kind="generic", public_id="0" * 32, last_problem="It does not fit."))
+    town.things = {"webhook_id": webhook.id, "server_id": spare.id, "mail_id": mail.id, "job_id": job.id, "group_id": empty.id, "user_id": town.a.user_id,
                    "administrator_id": town.people["other_sub"], **house_came_back(session, town.a.canary)}
 
 
 def _secrets(session: Session, house: House, town: Town) -> None:
     user, root = session.get_one(User, town.a.user_id), session.get_one(Administrator, town.people["super"])
-    town.secrets = {"reset": links.make(session, links.RESET, user), "sign_in": links.make(session, links.SIGN_IN, root),
+    town.secrets = {"public_id": "0" * 32, "reset": links.make(session, links.RESET, user), "sign_in": links.make(session, links.SIGN_IN, root),
                     "confirm": links.make(session, links.CONFIRM_EMAIL, root, email="new@house.test", side="old"),
                     "token": house.tokens.make("unsubscribe", town.a.numbers["sending"], 0)}
     for account in (town.a, town.b):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email import message_from_bytes
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -26,15 +27,20 @@ from app.delivery.policies import policy_of
 from app.delivery.reconcile import reconcile
 from app.delivery.server_models import DeliveryServer
 from app.inbound.domains import Ours
+from app.inbound.forward import plan_forward
+from app.inbound.mailboxes.poll import poll
+from app.inbound.mailboxes.state import MAILBOXES, due_mailboxes, row_of, said_again
 from app.inbound.spool import Spool
 from app.plugins.testing import PluginKit
 from app.settings.kinds import as_text
 from app.settings.schema import name_of, specs
 from app.settings.sections import CORE
+from app.settings.sections.bounces import Bounces
 from tests.factories import sending as factory
 from tests.factories.mailed import Mailed
 from tests.factories.signing_in import browser_of, make_administrator
 from tests.plugins import SITE
+from tests.services.dovecot import PASSWORD, USER, Dovecot
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 from tests.unit.inbound.wire import Wire, listening
 from workers.sweep import start_due_campaigns, watch_canaries
@@ -47,8 +53,8 @@ TRIES: dict[str, Try] = {}
 class Office:
     """An administrator in front of the settings, and a campaign on its way into a mail server."""
 
-    def __init__(self, app: Flask, sink: Sink) -> None:  # noqa: F811
-        self.app, self.sink, self.house = app, sink, app.extensions["lettermill"]
+    def __init__(self, app: Flask, sink: Sink, dovecot: Callable[[], Dovecot]) -> None:  # noqa: F811
+        self.app, self.sink, self.house, self.dovecot = app, sink, app.extensions["lettermill"], dovecot
         self.maya = make_administrator(app)
         self.browser: FlaskClient = browser_of(app, self.maya)
         self._names = iter(f"customer{number}" for number in range(10))
@@ -116,12 +122,12 @@ class Office:
 
 
 @pytest.fixture
-def office(app: Flask, sink: Sink) -> Office:  # noqa: F811
+def office(app: Flask, sink: Sink, request: pytest.FixtureRequest) -> Office:  # noqa: F811
     """The settings' office."""
     with factory.every_tenant(), factory.session_of(app.extensions["lettermill"]) as session:
         factory.make_server(session, sink.port)
         session.commit()
-    return Office(app, sink)
+    return Office(app, sink, lambda: request.getfixturevalue("dovecot"))
 
 
 def of(*settings: str) -> Callable[[Try], Try]:
@@ -211,6 +217,125 @@ def test_mail_is_taken_for_whatever_stands_in_return_paths(office: Office) -> No
         factory.make_server(session, 2, name="fixed", is_default=False, mfrom="bounces@fixed.example")
         session.commit()
     assert _replies(office, *addresses) == ["250 2.1.5"] * 5 + ["550 5.1.1"] * 2
+
+
+@of("email-delivery.forwards_per_hour")
+def _above_a_rules_limit_mail_is_held(office: Office) -> None:
+    def goes_on(mail_id: int, rule: str) -> str:
+        with factory.every_tenant(), factory.session_of(office.house) as session:
+            made = plan_forward(office.house, session, mail_id=mail_id, source=b"Subject: A\r\n\r\nText\r\n", recipient="sales@relay.example",
+                                target="office@elsewhere.example", rule=rule)
+            session.commit()
+            return made.state
+
+    assert [goes_on(number, "alias:*") for number in range(3)] == ["waiting"] * 3
+    office.set("email-delivery.forwards_per_hour", "2")
+    assert (goes_on(4, "alias:*"), goes_on(5, "role")) == ("held", "waiting")
+
+
+@of("spam-complaint.complaints_address")
+def _mail_names_where_to_complain(office: Office) -> None:
+    assert office.sent().mail(ANNA)["X-Complaints-To"] is None
+    office.set("spam-complaint.complaints_address", "abuse@%sender_domain%")
+    assert office.sent().mail(ANNA)["X-Complaints-To"] == "abuse@example.com"
+    office.set("spam-complaint.complaints_address", "Abuse@Müller.example")
+    assert office.sent().mail(ANNA)["X-Complaints-To"] == "Abuse@xn--mller-kva.example"
+
+
+@of("spam-complaint.fbl_email")
+def _the_inbound_server_takes_what_comes_to_the_fbl_address(office: Office) -> None:
+    addresses = ("fbl@loops.example", "FBL+yahoo@Loops.example", "other@loops.example")
+    assert _replies(office, *addresses) == ["550 5.7.1"] * 3
+    office.set("spam-complaint.fbl_email", "Fbl@loops.example")
+    assert _replies(office, *addresses) == ["250 2.1.5", "250 2.1.5", "550 5.7.1"]
+
+
+def _way_out(office: Office) -> tuple[str, str]:
+    """Send a mail; return the address and the subject of its way out by mail."""
+    typed = re.match(r"<(mailto:[^>]+)>, <http", str(office.sent().mail(ANNA)["List-Unsubscribe"]))
+    assert typed
+    parts = urlsplit(typed[1])
+    return unquote(parts.path), parse_qs(parts.query)["subject"][0]
+
+
+@of("spam-complaint.unsubscribe_email")
+def _who_leaves_by_mail_writes_to_the_address_of_the_setting(office: Office) -> None:
+    address, subject = _way_out(office)
+    assert re.fullmatch(r"u\+[a-z2-7]{31}@lettermill\.localhost", address)
+    office.set("spam-complaint.unsubscribe_email", "Leave!@out.example")
+    address, subject = _way_out(office)
+    assert re.fullmatch(r"Leave!\+[a-z2-7]{31}@out\.example", address)
+    assert subject == "unsubscribe"
+    assert _replies(office, address, "leave!@out.example", f"leave!+{'a' * 31}@out.example", "else@out.example") == [
+        "250 2.1.5", "250 2.1.5", "550 5.1.1", "550 5.7.1"]
+
+
+def test_where_the_address_for_leaving_has_a_plus_or_no_room_the_token_stands_in_the_subject(office: Office) -> None:
+    for typed in ("news+leave@out.example", f"{'l' * 33}@out.example"):
+        office.set("spam-complaint.unsubscribe_email", typed)
+        address, subject = _way_out(office)
+        word, token = subject.split(" ")
+        assert (address, word) == (typed, "unsubscribe")
+        assert office.house.tokens.read("unsubscribe", token)
+        assert _replies(office, address) == ["250 2.1.5"]
+
+
+def _fetched(office: Office, number: int) -> tuple[int, str]:
+    """Let a mailbox be due; return how many mails a look puts into the spool, and what it says went wrong."""
+    office.change(sa.update(MAILBOXES).values(looked_at=None))
+    poll(office.house, number, lambda: None)
+    spool, row = Spool(office.house.config.data), row_of(office.house.engine, number)
+    names = spool.waiting()
+    for name in names:
+        spool.done(name)
+    return len(names), str(said_again(row.error) or "") if row else ""
+
+
+def _a_mailbox_is_fetched_as_its_settings_say(office: Office, section: str, number: int) -> None:
+    dovecot = office.dovecot()
+    right = {"mailbox_host": "localhost", "mailbox_port": dovecot.ports["imap"], "mailbox_security": "none", "mailbox_user": USER,
+             "mailbox_password": PASSWORD}
+    for name, value in right.items():
+        office.set(f"{section}.{name}", value)
+    dovecot.put(b"Subject: 1\r\n\r\n")
+    assert _fetched(office, number) == (0, "")
+    office.set(f"{section}.method", "mailbox")
+    assert "not on the public internet" in _fetched(office, number)[1]
+    office.set(f"{section}.mailbox_internal", "y")
+    assert _fetched(office, number) == (1, "")
+    for name, wrong, why in (("mailbox_host", "127.0.0.9", "Nothing listens"), ("mailbox_port", "1", "Nothing listens"),
+                             ("mailbox_security", "tls", "TLS failed"),
+                             ("mailbox_user", "else", "Sign in"), ("mailbox_password", "else", "Sign in"), ("mailbox_folder", "Else", "Else"),
+                             ("mailbox_protocol", "pop3", "POP3")):
+        office.set(f"{section}.{name}", wrong)
+        assert why in _fetched(office, number)[1], name
+        office.set(f"{section}.{name}", right.get(name, "INBOX" if name == "mailbox_folder" else "imap"))
+    _and_put_where_they_say(office, section, number, dovecot)
+
+
+def _and_put_where_they_say(office: Office, section: str, number: int, dovecot: Dovecot) -> None:
+    for name, value, folder in (("mailbox_after", "move", "Processed"), ("mailbox_move_to", "Done", "Done")):
+        office.set(f"{section}.{name}", value)
+        dovecot.put(f"Subject: {name}\r\n\r\n".encode())
+        assert _fetched(office, number) == (1, "")
+        assert dovecot.mails(folder) == [f"Subject: {name}\r\n\r\n".encode()]
+    office.change(sa.update(MAILBOXES).values(looked_at=utcnow() - timedelta(minutes=4)))
+    for minutes, due in (("5", []), ("3", [number])):
+        office.set(f"{section}.mailbox_minutes", minutes)
+        assert due_mailboxes(office.house.engine, office.house.settings.load()) == due
+
+
+_MAILBOX = ("method", *(name for name in specs(Bounces) if name.startswith("mailbox_")))
+
+
+@of(*(f"bounces.{name}" for name in _MAILBOX))
+def _bounces_are_fetched_as_the_settings_say(office: Office) -> None:
+    _a_mailbox_is_fetched_as_its_settings_say(office, "bounces", 0)
+
+
+@of(*(f"spam-complaint.{name}" for name in _MAILBOX))
+def _complaints_are_fetched_as_the_settings_say(office: Office) -> None:
+    _a_mailbox_is_fetched_as_its_settings_say(office, "spam-complaint", 1)
 
 
 @of("email-delivery.preheader_template")
@@ -445,9 +570,15 @@ def _mail_leaves_by_the_channel(office: Office) -> None:
     kit.plugins.settle()
 
 
-@pytest.mark.parametrize("setting", sorted(TRIES))
-def test_the_setting_has_its_effect(setting: str, office: Office) -> None:
-    TRIES[setting](office)
+def _tries() -> list[Any]:
+    """Return every try once, named after the settings that it is about."""
+    return [pytest.param(attempt, id=" ".join(sorted(name for name, one in TRIES.items() if one is attempt)))
+            for attempt in sorted(set(TRIES.values()), key=lambda attempt: attempt.__name__)]
+
+
+@pytest.mark.parametrize("attempt", _tries())
+def test_the_setting_has_its_effect(attempt: Try, office: Office) -> None:
+    attempt(office)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from app.delivery.canary import standing_of
 from app.delivery.refusals import REFUSALS
 from app.inbound.live import count_refusals
 from app.settings.sections.bounces import Bounces
@@ -56,3 +57,13 @@ def test_a_report_about_the_same_mail_counts_no_second_time_for_the_sending(back
     _count(back)
 
     assert back.sending.bounced_hard == 1
+
+
+def test_a_canary_is_held_by_what_comes_back_after_it_was_accepted(back: Returned) -> None:
+    _count(back)
+    with back.house.engine.connect() as connection:
+        sending = back.sending
+        before = standing_of(connection, sending).bounced
+    back.bounced("ada@one.example")
+    with back.house.engine.connect() as connection:
+        assert (before, standing_of(connection, back.sending).bounced) == (2, 3)

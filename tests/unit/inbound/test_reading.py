@@ -15,12 +15,13 @@ from app.accounts.models import Administrator
 from app.db import utcnow
 from app.delivery.models import Notice
 from app.inbound import act as acting
+from app.inbound import take_in as taking
 from app.inbound.again import read_unprocessed_again
 from app.inbound.digest import tell_administrators
 from app.inbound.keeping import forget_old
 from app.inbound.models import InboundMail, InboundSource
 from app.inbound.reading import MOST_TRIES, read_waiting, waiting_range
-from app.inbound.spool import arrived
+from app.inbound.spool import Taken, arrived
 from app.inbound.take_in import MAILS, take_in
 from app.settings.sections.bounces import Bounces
 from tests.factories import sending as factory
@@ -141,3 +142,20 @@ def test_after_thirty_days_the_bytes_go_and_what_was_decided_stays(back: Returne
         assert session.scalars(sa.select(InboundMail.id)).all() == [bounced]
         assert session.scalars(sa.select(InboundSource.mail_id)).all() == []
     assert (nobodys, len(back.events())) == (bounced + 1, 1)
+
+
+def test_a_broken_file_and_a_mail_that_the_database_refuses_stop_no_other(back: Returned, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = back.spool.put(back.bounce("ada@one.example"), arrived(mfrom="", recipients=(back.mfrom("ada@one.example"),), way="smtp"))
+    broken = back.spool.put(b"From: a\r\n\r\n", arrived(mfrom="", recipients=("postmaster",), way="smtp"))
+    refused = back.spool.put(b"From: b\r\n\r\n", arrived(mfrom="", recipients=("postmaster",), way="smtp"))
+    (back.house.config.data / "inbound" / "waiting" / broken).write_bytes(b"{half a line")
+    whole_row = taking._row
+
+    def row(one: Taken) -> dict[str, object]:
+        return whole_row(one) | ({"digest": None} if one.name == refused else {})
+
+    monkeypatch.setattr(taking, "_row", row)
+    back.read()
+
+    assert back.suppressed() == {"ada@one.example": "hard_bounce"}
+    assert (back.spool.waiting(), sorted(path.name for path in back.spool.kept())) == ([], sorted([broken, refused])), whole
