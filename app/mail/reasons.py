@@ -32,6 +32,8 @@ REASONS = frozenset(
     }
 )
 CLASSES = frozenset({"hard", "soft", "block"})
+# These servers look for the mailbox only when they have the message.
+_AT_THE_END = frozenset({"yahoo.account"})
 
 _CODE = re.compile(r"(?<![\d.:/])([45]\d\d)(?=[ -]|$)")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d]|\.\d)")
@@ -167,7 +169,7 @@ def judge(diagnostic: str, status: str = "", *, after_data: bool = False, rules:
     code = int(found[1]) if (found := _CODE.search(words)) else 0
     exact = _exact(_STATUS.findall(words), status)
     rule = rules.first(words, exact, code, said)
-    if after_data and not rule.pieces and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
+    if after_data and not rule.pieces and rule.id not in _AT_THE_END and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
         return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA")
     return Judgement(_kind(rule, exact, code), rule.reason, exact, code, rule.id)
 
