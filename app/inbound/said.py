@@ -18,6 +18,7 @@ _REASON = re.compile(
     r"([^\n]*(?:\n[ \t]*[^\n]+){0,3})",
     re.IGNORECASE,
 )
+_AT_LINE = re.compile(r"^(?:<<<[ \t])?([45][0-7]\d[- ][^\n]*)", re.MULTILINE)
 _FOR_NOW = re.compile(r"\D{0,3}4")
 
 
@@ -28,6 +29,11 @@ def what_is_said(text: str) -> list[str]:
     for_good = [reply for reply in replies if reply not in for_now]
     found = (_joined(for_good), _joined(for_now), _joined([match[1] for match in _REASON.finditer(text)]))
     return [*filter(None, found), text]
+
+
+def replies_in(text: str) -> str:
+    """Return the replies that stand at the begin of lines, "" without any."""
+    return _joined(_AT_LINE.findall(text))
 
 
 def _joined(found: list[str]) -> str:

@@ -48,7 +48,11 @@ def read_text(mail: Part, text: str, returned: Part | None, rules: Rules = RULES
     if not failed and not _is_bounce(mail, small[:end], family, returned is not None or end < len(small), rules):
         return None
     people, found_in = (failed, "x-failed-recipients") if failed else people_in(_first_about(looked) if family == "list" else looked[:end], mail, returned)
-    return _kind(mail, small), _events(people, found_in, looked[:end], rules), family or found_in
+    events = _events(people, found_in, looked[:end], rules)
+    if end < len(looked) and all(event.reason == "undetermined" for event in events):
+        # Some name the reply behind the line that announces the returned mail.
+        events = [_of_reply(event, said.replies_in(looked[end:]), rules) for event in events]
+    return _kind(mail, small), events, family or found_in
 
 
 def _first_about(text: str) -> str:
@@ -100,6 +104,11 @@ def _judged(text: str, rules: Rules) -> tuple[str, Judgement]:
         if judgement.reason != "undetermined":
             return words[:600].strip(), judgement
     return text[:600].strip(), judge(text, after_data=after_data, rules=rules)
+
+
+def _of_reply(event: Event, reply: str, rules: Rules) -> Event:
+    judgement = judge(reply, after_data=was_after_data(reply), rules=rules)
+    return judged(event.recipient, event.found_in, reply, judgement) if judgement.reason != "undetermined" else event
 
 
 def _stretch(own: str, people: list[str], text: str) -> str:
