@@ -9,7 +9,7 @@ from dataclasses import replace
 from app.inbound import addresses
 from app.inbound.parts import Part
 from app.inbound.result import Event, judged
-from app.inbound.text_bounce import was_after_data
+from app.inbound.said import was_after_data
 from app.mail.reasons import RULES, Rules, judge
 
 TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
