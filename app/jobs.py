@@ -44,10 +44,12 @@ TELL_PLUGINS = Job("tell_plugins", queue="maintenance")
 CHECK_DOMAINS = Job("check_domains", queue="maintenance")
 READ_INBOUND = Job("read_inbound", queue="inbound")
 COUNT_REFUSALS = Job("count_refusals", queue="inbound")
+POLL_MAILBOX = Job("poll_mailbox", queue="inbound")
+SEND_FORWARDS = Job("send_forwards", queue="maintenance")
 
 CATALOGUE: tuple[Job, ...] = (
     SEND, FREEZE, PUT_BACK, SEND_TEST, SEND_TRANSACTIONAL, SEND_NOTICES, RUN_IMPORT, ERASE_PLUGIN, TELL_PLUGINS, CHECK_DOMAINS,
-    READ_INBOUND, COUNT_REFUSALS)
+    READ_INBOUND, COUNT_REFUSALS, POLL_MAILBOX, SEND_FORWARDS)
 
 
 class Jobs:

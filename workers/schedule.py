@@ -23,6 +23,7 @@ from app.mailbox.mails import trim
 from app.processes.leases import hold, release
 from app.tracking.drain import drain, forget_chunks
 from workers.domains import ring_for_domains
+from workers.mailboxes import ring_for_mailboxes
 from workers.sweep import TASKS, Task
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def tell_of_unprocessed(house: House) -> None:
     tell_administrators(house)
 
 
-ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (look_into_dns, MINUTE_S), (ring_for_domains, MINUTE_S),
+ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (ring_for_mailboxes, 2.0), (look_into_dns, MINUTE_S), (ring_for_domains, MINUTE_S),
                                        (look_for_mail_providers, MINUTE_S), (tell_of_unprocessed, MINUTE_S), (tidy, HOUR_S))
 
 

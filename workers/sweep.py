@@ -27,6 +27,7 @@ from app.inbound.spool import Spool
 from app.inbound.take_in import take_in
 from app.jobs import COUNT_REFUSALS, FREEZE, PUT_BACK, READ_INBOUND, RUN_IMPORT, SEND, SEND_NOTICES, SEND_TEST, SEND_TRANSACTIONAL
 from workers import plugins
+from workers.forwards import ring_for_forwards
 
 log = logging.getLogger(__name__)
 
@@ -114,4 +115,4 @@ def reconcile_ledger(house: House) -> None:
 # Seconds between two rounds of each task.
 TASKS: tuple[tuple[Task, float], ...] = (
     (start_due_campaigns, 2.0), (watch_canaries, 2.0), (recover_senders, 2.0), (ring_for_sendings, 2.0), (ring_for_notices, 2.0), (ring_for_imports, 2.0),
-    (ring_for_plugins, 2.0), (take_in_mail, 2.0), (ring_for_inbound, 2.0), (reconcile_ledger, 10.0))
+    (ring_for_plugins, 2.0), (take_in_mail, 2.0), (ring_for_inbound, 2.0), (ring_for_forwards, 2.0), (reconcile_ledger, 10.0))

@@ -36,6 +36,8 @@ def _act(work: Work) -> str:
     """Return the problem, "" where everything that had to be done is done."""
     if work.reading.why.startswith(NOT_READ):
         return "failed"
+    if work.verdicts and all(verdict.kind == "srs" for _, verdict in work.verdicts):
+        return ""  # It is about a mail that we sent on for others.
     kind = "unsubscribe" if is_request(work) else work.reading.kind
     if already_done(work, kind):
         return ""

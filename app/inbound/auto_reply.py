@@ -31,6 +31,16 @@ _UNSUBSCRIBE = re.compile(
     re.IGNORECASE,
 )
 
+_TOKEN = re.compile(r"(?<![\w.+-])u\+[a-z2-7]{31}@", re.IGNORECASE)
+_HELD = re.compile(r"awaits moderator approval|being held until|(?:is|was) held for (?:moderat|approv)|submitted for (?:moderat|approv)", re.IGNORECASE)
+_CHALLENGE = re.compile(
+    r"not (?:been )?pre-?approved|requires? confirmation|confirm (?:that )?(?:this|your) (?:mail|message|e-?mail|address)|challenge[-/ ]response|"
+    r"(?:verify|prove) (?:that )?you(?:'re| are) (?:a )?(?:human|person|real)|"
+    r"add(?:ed)? (?:you )?to (?:my|the|his|her) (?:approved|allowed|white)\S* ?(?:list|senders)|"
+    r"(?:click|reply|visit)[^.\n]{0,80} (?:to )?(?:have your (?:message|e?-?mail) )?(?:released|delivered to (?:me|my|the recipient))",
+    re.IGNORECASE,
+)
+
 
 def is_auto_reply(mail: Part, subject: str) -> bool:
     """Whether a program answered for a person. Newsletters of others are auto-generated, too, and are none."""
@@ -39,7 +49,22 @@ def is_auto_reply(mail: Part, subject: str) -> bool:
         return True
     if mail.header("precedence").lower() in {"auto_reply", "auto-reply"} or "vacation" in mail.header("auto-submitted").lower():
         return True
+    return says_away(subject)
+
+
+def says_away(subject: str) -> bool:
+    """Whether a subject is one that programs write for people who are away."""
     return bool(_SUBJECT.match(re.sub(r"^(?:re|aw|sv|antw|odp|r|rv|ref)\s*:\s*", "", subject, flags=re.IGNORECASE)))
+
+
+def is_challenge(subject: str, text: str) -> bool:
+    """Whether a person's filter asks the sender to prove that a person wrote the mail."""
+    return bool(_CHALLENGE.search(f"{subject}\n{text[:2000]}"))
+
+
+def is_held(subject: str, text: str) -> bool:
+    """Whether a list keeps the mail until its moderator has seen it."""
+    return bool(_HELD.search(f"{subject}\n{text[:1000]}"))
 
 
 def is_unsubscribe(subject: str) -> bool:
@@ -47,6 +72,11 @@ def is_unsubscribe(subject: str) -> bool:
     return len(subject) < 60 and bool(_UNSUBSCRIBE.match(subject))
 
 
-def is_opt_out_of_provider(subject: str, text: str) -> bool:
-    """Whether a provider's mail program sent the unsubscribe mail, on a button's press; it counts as a complaint of the type opt-out."""
-    return is_unsubscribe(subject) and "sent this email to unsubscribe from" in text[:400]
+def is_to_unsubscribe_address(mail: Part) -> bool:
+    """Whether the mail went to the address of a List-Unsubscribe header of ours: ``u+``, a token (app/mail/tokens.py); whose it is, matching says."""
+    return any(_TOKEN.search(mail.header(name)) for name in ("delivered-to", "x-original-to", "envelope-to", "to"))
+
+
+def is_by_mail_program(text: str) -> bool:
+    """Whether a mail program wrote the unsubscribe mail when its button was pressed."""
+    return "sent this email to unsubscribe from" in text[:400]

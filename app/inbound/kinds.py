@@ -8,16 +8,19 @@ from app.inbound import addresses, auto_reply, last_resort, text_bounce
 from app.inbound.complaint import read_complaint
 from app.inbound.encoded_words import decoded
 from app.inbound.parts import Part, TooMuchError, take_apart
+from app.inbound.people import completed
 from app.inbound.result import Event, Reading
-from app.inbound.status_report import TYPES, groups_of, read_groups
+from app.inbound.returned import headers_in
+from app.inbound.status_report import groups_in, groups_of, is_status, read_groups
 from app.mail.reasons import RULES, Rules
 
 _HEADS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "text/rfc822")
+# RFC 8098: the mail arrived, and was read or deleted.
+_RECEIPT = "message/disposition-notification"
 _RETURNED = ("message-id", "list-unsubscribe", "feedback-id", "return-path", "from", "to", "subject", "date", "x-mailer")
 _ARRIVAL = ("return-path", "delivered-to", "envelope-to", "x-original-to", "to", "from", "subject", "message-id", "in-reply-to", "references", "auto-submitted")
-_CHALLENGE = re.compile(
-    r"not pre-?approved|requires? confirmation|confirm (?:that )?(?:this|your) (?:mail|message|e-?mail|address)|challenge[- ]response", re.IGNORECASE
-)
+_CERTAIN = frozenset({"address", "by a mail program's button", "held for a list's moderator"})
+_HIDDEN, _HIDDEN_END = re.compile(r"<(?:style|script)\b", re.IGNORECASE), re.compile(r"</(?:style|script)\s{0,9}>", re.IGNORECASE)
 _TAGS = re.compile(r"<(?:br|/p|/div|/tr|/li)[^<>]{0,200}>|<(?![^<>\s]{1,90}@)[^<>]{0,500}>", re.IGNORECASE)
 
 
@@ -30,30 +33,35 @@ def read_mail(raw: bytes, rules: Rules = RULES) -> Reading:
     parts = list(mail.walk())
     returned = next((part.inside[0] for part in parts[1:] if part.type in _HEADS and part.inside), None)
     text = text_for_people(parts)
+    returned = returned or headers_in(text)
     reading = _kind_of(mail, parts, returned, text, raw, rules)
-    reading.keys = _keys(mail, parts, returned or text_bounce.headers_in(text))
+    reading.keys = _keys(mail, parts, returned)
     return reading
 
 
 def _kind_of(mail: Part, parts: list[Part], returned: Part | None, text: str, raw: bytes, rules: Rules) -> Reading:
     subject = decoded(mail.header("subject"))
-    if auto_reply.is_opt_out_of_provider(subject, text):
-        return Reading("complaint", "opt-out of a provider's mail program", [Event(addresses.first_in(mail.header("from")), "from")], "opt-out")
     if found := read_complaint(mail, parts, returned):
         return found
-    report = _status_report(parts, text, rules)
+    if any(part.type == _RECEIPT for part in parts):
+        # Dovecot's delivery agent writes its refusals in the form of a receipt.
+        return _for_people(mail, text, returned, rules) or Reading("other", "receipt of a person's mail program")
+    report = _status_report(mail, parts, returned, text, rules)
     if report and (report.kind == "other" or any(event.recipient for event in report.events)):
         return report
-    return _for_people(mail, text, returned, rules) or report or _by_person(mail, subject) or _last(mail, subject, raw)
+    by_person = _by_person(mail, subject, text)
+    if by_person and not report and _is_certain(mail, subject, by_person):
+        return by_person
+    return _for_people(mail, text, returned, rules) or report or by_person or _last(mail, subject, raw)
 
 
-def _status_report(parts: list[Part], text: str, rules: Rules) -> Reading | None:
+def _status_report(mail: Part, parts: list[Part], returned: Part | None, text: str, rules: Rules) -> Reading | None:
     """Return the reading of the report's groups; where some failed and some wait, what failed is what it is about."""
-    groups = [group for part in parts if part.type in TYPES for group in groups_of(part)]
-    found = read_groups(groups, text, rules)
+    groups = [group for part in parts if is_status(part) for group in groups_of(part)] or groups_in(text)
+    found = read_groups(groups, text, rules, lambda name: (completed([name], mail, returned) or [""])[0])
     if not found:
         return None
-    if any(_CHALLENGE.search(event.diagnostic) for _, event in found):
+    if any(auto_reply.is_challenge("", event.diagnostic) for _, event in found):
         return Reading("other", "challenge")
     kind = next(kind for kind in ("bounce", "delay", "delivered") if any(kind == each for each, _ in found))
     events = {event.recipient.lower(): event for each, event in reversed(found) if each == kind}
@@ -68,12 +76,22 @@ def _for_people(mail: Part, text: str, returned: Part | None, rules: Rules) -> R
     return Reading(kind, f"text: {family}", events)
 
 
-def _by_person(mail: Part, subject: str) -> Reading | None:
-    if auto_reply.is_unsubscribe(subject):
-        return Reading("unsubscribe", "subject", [Event(addresses.first_in(mail.header("from")), "from")])
-    if auto_reply.is_auto_reply(mail, subject):
-        return Reading("auto-reply", "headers or subject")
-    return None
+def _by_person(mail: Part, subject: str, text: str) -> Reading | None:
+    token = auto_reply.is_to_unsubscribe_address(mail)
+    if token or auto_reply.is_unsubscribe(subject):
+        why = "by a mail program's button" if auto_reply.is_by_mail_program(text) else "address" if token else "subject"
+        who = [Event(addresses.first_in(mail.header("from")), "from")]
+        return Reading("unsubscribe", why, who, "opt-out" if auto_reply.is_by_mail_program(text) else "")
+    if auto_reply.is_held(subject, text):
+        return Reading("other", "held for a list's moderator")
+    if auto_reply.is_challenge(subject, text):
+        return Reading("other", "challenge")
+    return Reading("auto-reply", "headers or subject") if auto_reply.is_auto_reply(mail, subject) else None
+
+
+def _is_certain(mail: Part, subject: str, found: Reading) -> bool:
+    """Whether no words of the text may make a bounce of it: its address or its subject says what it is, and nothing looks like a report."""
+    return found.why in _CERTAIN or (auto_reply.says_away(subject) and "x-failed-recipients" not in mail.headers)
 
 
 def _last(mail: Part, subject: str, raw: bytes) -> Reading:
@@ -91,12 +109,24 @@ def text_for_people(parts: list[Part]) -> str:
         elif part.type.startswith("text/") and not part.inside:
             own.append(part)
     plain = [part.text() for part in own[:4] if part.type != "text/html" and part.body.strip()]
-    return "\n".join(plain) if plain else "\n".join(_TAGS.sub("\n", part.text()) for part in own[:2])
+    return "\n".join(plain) if plain else "\n".join(_TAGS.sub("\n", _shown(part.text())) for part in own[:2])
+
+
+def _shown(html: str) -> str:
+    """Return HTML without its style sheets and scripts; every place is looked at once."""
+    pieces, at = [], 0
+    while begin := _HIDDEN.search(html, at):
+        pieces.append(html[at : begin.start()])
+        end = _HIDDEN_END.search(html, begin.end())
+        if not end:
+            return "".join(pieces)
+        at = end.end()
+    return "".join([*pieces, html[at:]])
 
 
 def _keys(mail: Part, parts: list[Part], returned: Part | None) -> dict[str, object]:
     """Return what matching needs: the arrival's own headers, the returned message's, the report's envelope id and redacted recipient."""
-    groups = [group for part in parts if part.type in TYPES or part.type == "message/feedback-report" for group in groups_of(part)]
+    groups = [group for part in parts if is_status(part) or part.type == "message/feedback-report" for group in groups_of(part)]
     wanted = ("original-envelope-id", "original-rcpt-to", "original-mail-from", "reporting-mta", "remote-mta")
     fields = {name: value for name in wanted for value in [next((group[name] for group in groups if name in group), "")] if value}
     back = {name: values[0][:1000] for name, values in returned.headers.items() if name in _RETURNED or name.startswith("x-")} if returned else {}

@@ -14,8 +14,10 @@ from app.delivery.refusals import REFUSALS
 from app.inbound.match import Match, by_ledger_id
 from app.inbound.on_bounce import decide
 from app.inbound.result import Event
+from app.inbound.rules import ADDED_MARK as ADDED
+from app.inbound.rules import rules_of
 from app.inbound.work import MATCHED_BY_LIVE, note, tell_of
-from app.mail.reasons import judge
+from app.mail.reasons import Rules, judge
 from app.mail.tokens import LedgerId
 from app.settings.values import Settings
 
@@ -32,23 +34,25 @@ def count_refusals(house: House) -> int:
     settings, enabled = house.settings.load(), house.plugins.snapshot(house.engine)
     with scoped_to(EVERY_TENANT), Session(house.engine) as session:
         connection = session.connection()
+        rules = rules_of(connection)
         waiting = connection.execute(sa.select(REFUSALS).order_by(REFUSALS.c.id).limit(AT_ONCE).with_for_update(skip_locked=True)).all()
         for refusal in waiting:
-            if match := _count(session, settings, refusal):
+            if match := _count(session, settings, rules, refusal):
                 tell_of(session, house.jobs, enabled, match, "bounce", refusal.at)
         connection.execute(sa.delete(REFUSALS).where(REFUSALS.c.id.in_([refusal.id for refusal in waiting])))
         session.commit()
     return len(waiting)
 
 
-def _count(session: Session, settings: Settings, refusal: Any) -> Match | None:
+def _count(session: Session, settings: Settings, rules: Rules, refusal: Any) -> Match | None:
     """Count a refusal; return whose it is, None where the mail was sent again since: what the server says then is what counts."""
     connection = session.connection()
     match = by_ledger_id(connection, MATCHED_BY_LIVE, LedgerId(refusal.sending_id, refusal.position))
     if match is None or not _is_failed(connection, match):
         return None
-    event = _event(connection, match, CLASS_OF[refusal.reason])
-    note(connection, match, event, kind="bounce", decision=decide(session, settings, match, event, refusal.at.date()), at=refusal.at)
+    event = _event(connection, match, CLASS_OF[refusal.reason], rules)
+    decision = decide(session, settings, match, event, refusal.at.date())
+    note(connection, match, event, kind="bounce", decision=decision, at=refusal.at)
     return match
 
 
@@ -57,12 +61,14 @@ def _is_failed(connection: Connection, match: Match) -> bool:
     return connection.scalar(sa.select(row.state).where(row.sending_id == at.sending_id, row.position == at.position)) == State.FAILED
 
 
-def _event(connection: Connection, match: Match, bounce: str) -> Event:
+def _event(connection: Connection, match: Match, bounce: str, rules: Rules) -> Event:
+    """Return what was said; an administrator's rule decides its class, else the step at which it was said has decided."""
     row, at = RECIPIENTS.c, match.ledger_id
     said = connection.execute(sa.select(row.code, row.enhanced, row.reply).where(row.sending_id == at.sending_id, row.position == at.position)).one()
     text = " ".join(str(part) for part in (said.code, said.enhanced, said.reply) if part)
-    judgement = judge(text, said.enhanced or "")
-    return Event(match.email, MATCHED_BY_LIVE, bounce, judgement.reason, said.enhanced or "", text, judgement.rule)
+    judgement = judge(text, said.enhanced or "", rules=rules)
+    decided = judgement.kind if judgement.rule.startswith(ADDED) else bounce
+    return Event(match.email, MATCHED_BY_LIVE, decided, judgement.reason, said.enhanced or "", text, judgement.rule)
 
 
 def refusals_wait(connection: Connection) -> bool:

@@ -143,7 +143,7 @@ class InboundRule(Base):
 class Forward(Base):
     """A mail that goes on to somebody as it came: written with the decision, sent by a job.
 
-    ``state``: waiting | sending | sent | failed | held (a loop, or more than the rule's rate).
+    ``state``: waiting | sending | sent | failed | held (a loop, or more than the rule's rate) | dropped (a person let a held or failed one be).
     """
 
     __tablename__ = "inbound_forwards"
@@ -155,7 +155,7 @@ class Forward(Base):
     target: Mapped[str] = mapped_column(exact(254))
     # The recipient that it had come for.
     recipient: Mapped[str] = mapped_column(sa.String(320), default="")
-    # What sends it on: role | abuse | unsubscribe | alias:<pattern>
+    # What sends it on: role | abuse | unsubscribe | srs | alias:<pattern>
     rule: Mapped[str] = mapped_column(exact(330))
     # SHA-256 of rule and Message-ID: what comes again and again goes in circles.
     repeat_key: Mapped[str] = mapped_column(exact(64), default="", index=True)
@@ -163,6 +163,7 @@ class Forward(Base):
     # Why it is held or failed; what the server answered.
     reason: Mapped[str] = mapped_column(sa.String(300), default="")
     attempts: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    # When it is tried next; while it is being sent, when its sender is taken for dead: that is what its answer is written by.
     next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.delivery.reconcile import settle_by_evidence
 from app.inbound.counting import count
-from app.inbound.match import Match, by_address
+from app.inbound.match import Match
 from app.inbound.result import Event
 from app.inbound.soft import count_soft, end_row
 from app.inbound.suppressing import HARD_BOUNCE, suppress
@@ -54,7 +54,7 @@ def matched(work: Work) -> list[tuple[Match, Event]]:
     if work.named is not None:
         settle_by_evidence(work.connection, [(work.named.ledger_id.sending_id, work.named.ledger_id.position)])
         return [(work.named, _about(work.named, work.reading.events))]
-    found = {event.recipient: (match, event) for event in work.reading.events if (match := by_address(work.connection, event.recipient))}
+    found = {event.recipient: (match, event) for event in work.reading.events if (match := work.by_address(event.recipient))}
     return list(found.values())
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from app.delivery.reconcile import settle_by_evidence
 from app.inbound.counting import count
-from app.inbound.match import Match, by_address
+from app.inbound.match import Match
 from app.inbound.meter import look_at
 from app.inbound.on_leaving import leave
 from app.inbound.result import Event
@@ -41,5 +41,5 @@ def _act(work: Work, match: Match) -> str:
 def _by_address(work: Work) -> Match | None:
     if not work.is_vouched:
         return None
-    found = (by_address(work.connection, event.recipient) for event in work.reading.events if event.recipient)
+    found = (work.by_address(event.recipient) for event in work.reading.events)
     return next((match for match in found if match), None)

@@ -19,7 +19,7 @@ from app.inbound.counting import count
 from app.inbound.encoded_words import decoded
 from app.inbound.match import Match, by_address, by_token, token_in
 from app.inbound.result import Event
-from app.inbound.work import Work
+from app.inbound.work import POSTED, Work
 from app.mail.address import AddressError, normalise
 
 SUBSCRIBERS: sa.Table = table_of(Subscriber)
@@ -52,6 +52,8 @@ def leave(work: Work, match: Match, via: str) -> str:
 
 
 def _who(work: Work) -> Match | None:
+    if work.mail.way in POSTED:
+        return work.named or next((match for event in work.reading.events if (match := work.by_address(event.recipient))), None)
     tokens, arrival = work.now.house.tokens, work.reading.keys.get("arrival", {})
     abouts = [verdict.about for _, verdict in work.verdicts_of("unsubscribe") if verdict.about]
     subject = decoded(arrival.get("subject", ""))

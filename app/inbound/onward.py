@@ -1,10 +1,11 @@
-"""Who else is to have a mail: roles, aliases, complaints and copies of requests to leave, each by the settings as they are now."""
+"""Who else is to have a mail: roles, aliases, returns of what was sent on, complaints and copies of requests to leave, each by the settings as they are now."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.inbound.forward import plan_forward, ring
+from app.db import utcnow
+from app.inbound.forward import plan_forward, ring, srs_target
 from app.inbound.on_leaving import is_request
 from app.inbound.work import Work
 from app.settings.sections.bounces import Bounces
@@ -15,7 +16,7 @@ def send_onward(work: Work) -> None:
     """Plan what is sent on, in the transaction that acts on the mail: each target gets one copy."""
     planned = False
     for recipient, target, rule in _targets(work):
-        plan_forward(work.session, mail_id=work.mail.id, source=work.source, mfrom=work.mail.mfrom, recipient=recipient, target=target, rule=rule)
+        plan_forward(work.now.house, work.session, mail_id=work.mail.id, source=work.source, recipient=recipient, target=target, rule=rule)
         planned = True
     if planned:
         ring(work.now.house, work.session)
@@ -24,10 +25,17 @@ def send_onward(work: Work) -> None:
 def _targets(work: Work) -> Iterator[tuple[str, str, str]]:
     """Yield (recipient, target, what sends it on), the first of a target being the one that counts."""
     seen: set[str] = set()
-    for recipient, target, rule in (*_roles(work), *_aliases(work), *_complaints(work), *_requests(work)):
+    for recipient, target, rule in (*_returned(work), *_roles(work), *_aliases(work), *_complaints(work), *_requests(work)):
         if target and target.lower() not in seen:
             seen.add(target.lower())
             yield recipient, target, rule
+
+
+def _returned(work: Work) -> Iterator[tuple[str, str, str]]:
+    """A bounce of what we sent on goes back to whoever sent it first; anything else to such an address is nobody's."""
+    now = utcnow().timestamp()
+    for recipient, _ in work.verdicts_of("srs") if not work.mail.mfrom else ():
+        yield recipient, srs_target(work.session, recipient, work.now.house.tokens.srs, now) or "", "srs"
 
 
 def _roles(work: Work) -> Iterator[tuple[str, str, str]]:

@@ -57,12 +57,12 @@ class Part:
         return _as_text(data, self.parameters.get("charset", ""))
 
 
-def take_apart(raw: bytes) -> Part:
-    """Return the mail as parts; raise TooMuchError where it is over a limit."""
-    data = raw[:READ].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+def take_apart(raw: bytes, most: int = READ, depth: int = DEPTH) -> Part:
+    """Return the mail as parts; raise TooMuchError where it is over a limit. ``most``: how many bytes are read; each level holds them once more."""
+    data = raw[:most].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if data.startswith((b"From ", b">From ")):
         data = data.partition(b"\n")[2]
-    return _part(data.lstrip(b"\n"), DEPTH, [PARTS], "text/plain")
+    return _part(data.lstrip(b"\n"), depth, [PARTS], "text/plain")
 
 
 def _part(data: bytes, depth: int, left: list[int], usual: str) -> Part:

@@ -6,6 +6,7 @@ A local part is opaque: ``%``, ``!``, quotation marks and a second ``@`` in it m
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,11 +15,12 @@ from app.mail.address import AddressError, parse_domain
 from app.mail.aliases import AliasRule, first_match
 from app.mail.tokens import LedgerId, Purpose, TokenKeys
 
-Kind = Literal["bounce", "unsubscribe", "role", "complaints", "alias", "refused"]
+Kind = Literal["bounce", "unsubscribe", "srs", "dmarc", "role", "complaints", "alias", "refused"]
 NO_SUCH_ADDRESS = "550 5.1.1 No such address here"
 RELAYING_DENIED = "550 5.7.1 Relaying denied"
 ROLES = frozenset({"abuse", "postmaster", "root"})
 _TOKENS: Mapping[str, tuple[Kind, Purpose]] = {"b": ("bounce", "mfrom"), "u": ("unsubscribe", "unsubscribe")}
+_SENT_ON = ("srs0=", "srs1=")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 LONGEST_LOCAL = 64
 
@@ -99,6 +101,8 @@ def _ours(local: str, domain: str, known: Known) -> Verdict:
         kind, purpose = _TOKENS[mark]
         about = known.tokens.read(purpose, token)
         return Verdict(kind, about=about) if about else _UNKNOWN
+    if local.startswith(_SENT_ON):
+        return Verdict("srs") if known.tokens.srs.reverse(f"{local}@{domain}", time.time()) else _UNKNOWN
     if mark in ROLES:
         return Verdict("role")
     rule = first_match(known.rules, local, domain)

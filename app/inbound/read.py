@@ -40,9 +40,15 @@ def batch(paths: TextIO, out: TextIO) -> None:
     """Write a line of JSON for each line of paths, in the same order."""
     for line in paths:
         row = _of_file(line.rstrip("\n")).as_json()
-        if row["kind"] == "auto-reply":
-            row["kind"] = "autoreply"
+        row["kind"] = _as_labelled(row["kind"], row["feedback_type"])
         out.write(json.dumps(row) + "\n")
+
+
+def _as_labelled(kind: str, feedback: str) -> str:
+    """Return the kind in the words of the labelled mails: to them, what a mail program sends for a person is a complaint of the type opt-out."""
+    if kind == "unsubscribe" and feedback == "opt-out":
+        return "complaint"
+    return "autoreply" if kind == "auto-reply" else kind
 
 
 def main() -> None:

@@ -28,7 +28,8 @@ from app.inbound.result import Reading
 from app.inbound.rules import rules_of
 from app.inbound.take_in import MAILS, SOURCES
 from app.inbound.vouching import is_vouched
-from app.inbound.work import Circumstances, Work
+from app.inbound.webhooks.reading import read_item
+from app.inbound.work import POSTED, Circumstances, Work
 from app.mail.reasons import Rules
 from app.settings.sections.spam_complaint import SpamComplaint
 
@@ -69,7 +70,7 @@ def read_one(now: Circumstances, rules: Rules, mail_id: int) -> None:
     if mail is None:
         return
     source = zlib.decompress(packed) if packed is not None else b""
-    found = read(source, rules)
+    found = _reading_of(mail.way, source, rules)
     try:
         _act(now, mail, source, found, rules)
     except DBAPIError as error:
@@ -80,9 +81,19 @@ def read_one(now: Circumstances, rules: Rules, mail_id: int) -> None:
         _failed(now.house, mail_id, error)
 
 
+def _reading_of(way: str, source: bytes, rules: Rules) -> Reading:
+    if way not in POSTED:
+        return read(source, rules)
+    try:
+        return read_item(way, source, rules)
+    except (ValueError, KeyError) as error:
+        log.warning("a posted item could not be read", extra={"why": str(error)})
+        return Reading("other", f"not read: {type(error).__name__}")
+
+
 def _act(now: Circumstances, mail: Any, source: bytes, found: Reading, rules: Rules) -> None:
     """Act in one transaction; repeat it while the database asks for that."""
-    vouched = found.kind == "complaint" and is_vouched(source, now.settings.get(SpamComplaint).feedback_domains)
+    vouched = mail.way in POSTED or (found.kind == "complaint" and is_vouched(source, now.settings.get(SpamComplaint).feedback_domains))
     until = time.monotonic() + PATIENCE_S
     while True:
         try:

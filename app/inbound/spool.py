@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import secrets
 import threading
@@ -21,6 +22,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
+
+log = logging.getLogger(__name__)
 
 Way = Literal["smtp", "lmtp", "pop3", "imap", "pipe"]
 FOLDER = "inbound"
@@ -110,7 +113,7 @@ class Spool:
             yield None
             return
         with file:
-            yield self._opened(name, file) if _is_ours(file) else None
+            yield self._read(name, file) if _is_ours(file) else None
 
     def done(self, name: str) -> None:
         """Forget a mail: what it said is committed elsewhere."""
@@ -135,6 +138,15 @@ class Spool:
         for path in old:
             Path(path).unlink(missing_ok=True)
         return len(old)
+
+    def _read(self, name: str, file: BinaryIO) -> Taken | None:
+        """Return a mail; one whose file is broken, which no kill does but a disk may, is put out of the way of the others."""
+        try:
+            return self._opened(name, file)
+        except (ValueError, KeyError, TypeError):
+            log.exception("a file of the spool is broken and was kept aside", extra={"name_of_file": name})
+            self.keep(name)
+            return None
 
     def _opened(self, name: str, file: BinaryIO) -> Taken:
         values = json.loads(file.readline())

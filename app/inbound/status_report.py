@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
 from app.inbound import addresses
 from app.inbound.parts import Part
 from app.inbound.result import Event, judged
-from app.inbound.text_bounce import was_after_data
+from app.inbound.said import was_after_data
 from app.mail.reasons import RULES, Rules, judge
 
 TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
@@ -19,14 +21,53 @@ _STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(.*)")
 _SAYS_NOTHING = re.compile(r"[\s\d.#-]*")
 _REPEATED = re.compile(r"(?<=\s)[245]\d\d[- ](?=[245]\.\d)")
 
+_FIRST = (b"reporting-mta:", b"reporting-mta :")
+_NO_STATUS = frozenset({"text/plain", "text/html", "message/disposition-notification", "message/feedback-report"})
+_IN_TEXT = re.compile(r"^(?:final|original)-recipient[ \t]*:[ \t]*(?:rfc[-/ ]?822|utf-8)[ \t]*;", re.IGNORECASE | re.MULTILINE)
+
+_RECIPIENTS = ("original-recipient", "final-recipient", "x-actual-recipient")
+_NAME = re.compile(r"\s*(?:[\w/-]{1,20}\s*;)?\s*<?([\w.+-]{1,64})@?>?\s*")
+
+# PowerMTA's own verdict, in words that the rules know.
+_CATEGORIES = {
+    "bad-mailbox": "user unknown",
+    "bad-domain": "domain does not exist",
+    "inactive-mailbox": "account is disabled",
+    "quota-issues": "mailbox full",
+    "message-expired": "message expired",
+    "bad-connection": "connection reset",
+    "no-answer-from-host": "no answer from host",
+    "policy-related": "policy",
+    "spam-related": "spam",
+    "virus-related": "virus",
+    "content-related": "content rejected",
+    "routing-errors": "server configuration error",
+    "relaying-issues": "relaying denied",
+}
+
 Group = dict[str, str]
+
+
+def is_status(part: Part) -> bool:
+    """Whether a part holds a report's fields: by its type, or by its first line where the type was lost."""
+    return part.type in TYPES or (not part.inside and part.type not in _NO_STATUS and part.body[:200].lstrip().lower().startswith(_FIRST))
 
 
 def groups_of(part: Part) -> list[Group]:
     """Return the groups of fields of a status part, in order; blank lines part them."""
+    return _groups(part.text())
+
+
+def groups_in(text: str) -> list[Group]:
+    """Return the groups of fields that a text for people holds: from the line of its first recipient on, none without one."""
+    match = _IN_TEXT.search(text)
+    return _groups(text[match.start() :]) if match else []
+
+
+def _groups(text: str) -> list[Group]:
     groups: list[Group] = [{}]
     last = ""
-    for line in part.text().splitlines():
+    for line in text.splitlines():
         if not line.strip():
             if groups[-1]:
                 groups.append({})
@@ -45,9 +86,21 @@ def _place(groups: list[Group], name: str, value: str) -> None:
     groups[-1].setdefault(name, value)
 
 
-def read_groups(groups: list[Group], people: str, rules: Rules = RULES) -> list[tuple[str, Event]]:
-    """Return kind and event of each recipient; ``people`` is the report's text for people, asked where a group says nothing."""
-    return [(_kind(group), _event(group, people, rules)) for group in groups if _is_about_recipient(group)]
+def read_groups(groups: list[Group], people: str, rules: Rules = RULES, complete: Callable[[str], str] = str) -> list[tuple[str, Event]]:
+    """Return kind and event of each recipient; ``people`` is the report's text for people, asked where a group says nothing.
+
+    ``complete`` returns the address of a mailbox that is named without its domain, "" where nobody knows it; without it the name stands.
+    """
+    return [_read(group, people, rules, complete) for group in groups if _is_about_recipient(group)]
+
+
+def _read(group: Group, people: str, rules: Rules, complete: Callable[[str], str]) -> tuple[str, Event]:
+    kind, event = _kind(group), _event(group, people, rules, complete)
+    if kind == "delivered":
+        return kind, replace(event, kind="", reason="", rule="")
+    if event.reason == "undetermined" and group.get("action", "").lower().startswith(("delay", "expire")):
+        return kind, replace(event, reason="network_timeout", rule="still waiting")
+    return kind, event
 
 
 def _is_about_recipient(group: Group) -> bool:
@@ -65,8 +118,8 @@ def _kind(group: Group) -> str:
     return {"2": "delivered", "4": "delay"}.get(group.get("status", "").strip()[:1], "bounce")
 
 
-def _event(group: Group, people: str, rules: Rules) -> Event:
-    recipient, found_in = _recipient(group)
+def _event(group: Group, people: str, rules: Rules, complete: Callable[[str], str]) -> Event:
+    recipient, found_in = _recipient(group, complete)
     status, comment = _status(group.get("status", ""))
     diagnostic = _CODE_TYPE.sub("", group.get("diagnostic-code", ""))
     said = _REPEATED.sub("", f"{diagnostic} {comment}".strip())
@@ -74,15 +127,19 @@ def _event(group: Group, people: str, rules: Rules) -> Event:
         said = f"{said} {_about(recipient, people)}".strip()
     context = _about(recipient, people)
     judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"), rules=rules)
-    if judgement.rule == "nothing" and context:
-        judgement = judge(context, status, rules=rules)
+    for more in (_CATEGORIES.get(group.get("x-powermta-bouncecategory", "").lower(), ""), context):
+        if judgement.reason == "undetermined" and more:
+            judgement = judge(more, status, rules=rules)
     return judged(recipient, found_in, said, judgement)
 
 
-def _recipient(group: Group) -> tuple[str, str]:
-    """Return the address and its field; the name of a mailbox without a domain is no address, the report stays one."""
-    for name in ("original-recipient", "final-recipient", "x-actual-recipient"):
+def _recipient(group: Group, complete: Callable[[str], str]) -> tuple[str, str]:
+    """Return the address and its field."""
+    for name in _RECIPIENTS:
         if address := addresses.of_field(group.get(name, "")):
+            return address, name
+    for name in _RECIPIENTS:
+        if (bare := _NAME.fullmatch(group.get(name, ""))) and (address := complete(bare[1])):
             return address, name
     return "", ""
 

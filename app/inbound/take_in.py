@@ -6,6 +6,7 @@ by its name, which is the hash of its recipients and bytes.
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from app.db import table_of, utcnow
-from app.delivery.again import write_again
+from app.delivery.again import may_repeat, write_again
 from app.delivery.crash import crash_point
 from app.inbound.models import InboundMail, InboundSource
 from app.inbound.spool import Spool, Taken
@@ -24,6 +26,8 @@ from app.jobs import READ_INBOUND
 
 if TYPE_CHECKING:
     from app.house import House
+
+log = logging.getLogger(__name__)
 
 MAILS: sa.Table = table_of(InboundMail)
 SOURCES: sa.Table = table_of(InboundSource)
@@ -58,7 +62,12 @@ def _take(house: House, spool: Spool, names: Sequence[str]) -> int:
 def _commit(house: House, spool: Spool, batch: Sequence[Taken]) -> int:
     if not batch:
         return 0
-    ids = write_again(house.engine, lambda connection: _keep(connection, batch))
+    try:
+        ids = write_again(house.engine, lambda connection: _keep(connection, batch))
+    except DBAPIError as error:
+        if may_repeat(error):
+            raise
+        return _one_by_one(house, spool, batch, error)
     crash_point("after_take_in")
     for one in batch:
         spool.done(one.name)
@@ -71,6 +80,15 @@ def _keep(connection: Connection, batch: Sequence[Taken]) -> list[int]:
     ids = keep(connection, [(_row(one), one.data) for one in batch])
     crash_point("in_take_in")
     return ids
+
+
+def _one_by_one(house: House, spool: Spool, batch: Sequence[Taken], error: DBAPIError) -> int:
+    """Commit each by itself, where the database refuses them together; the one that it refuses alone is kept aside, out of the others' way."""
+    if len(batch) > 1:
+        return sum(_commit(house, spool, [one]) for one in batch)
+    log.error("the database refuses a mail; it was kept aside", exc_info=error, extra={"name_of_file": batch[0].name})
+    spool.keep(batch[0].name)
+    return 0
 
 
 def keep(connection: Connection, mails: Iterable[tuple[dict[str, Any], bytes]]) -> list[int]:

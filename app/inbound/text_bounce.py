@@ -4,48 +4,33 @@ from __future__ import annotations
 
 import re
 
-from app.inbound import addresses, families
+from app.inbound import addresses, families, said
 from app.inbound.encoded_words import decoded
-from app.inbound.parts import Part, TooMuchError, headers_of
+from app.inbound.parts import Part
+from app.inbound.people import people_in
 from app.inbound.result import Event, judged
-from app.mail.reasons import RULES, Rules, judge
+from app.inbound.returned import cut
+from app.mail.reasons import RULES, Judgement, Rules, judge
 
 LOOKED_AT = 8000
 _DAEMON = re.compile(
     r"mailer[-_. ]?daemon|post ?master|mail[-_ ]?(?:delivery|admin|system|server|er\b)|delivery (?:sub)?system|mdaemon|mail\.?daemon|daemon@|bounce|"
     r"microsoft exchange|"
-    r"system administrator|mail ?robot|mmdf|smtp ?(?:gateway|server)|uucp|listserv|majordomo|<>",
+    r"system administrator|mail ?robot|^\W*administrator\b|mmdf|smtp ?(?:gateway|server)|uucp|listserv|majordomo|mailman|-(?:admin|owner|bounces?)@|\bowner-|"
+    r"amministratore di sistema|systemadministrator|administrateur syst|administrador del sistema|systeem ?beheerder|<>",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
     r"undeliver|deliver\w* (?:fail|status|error|problem|report|notif|subsystem|warning|delay)|fail\w* (?:deliver|notice|mail|notif|to deliver)|"
     r"returned? (?:mail|to sender|message|email)|"
     r"mail (?:system|delivery|failure|error)|non[- ]?deliver|not deliver|could not|can(?:not|'t) be|delivery|unzustellbar|unknown user|user unknown|"
-    r"mail failure|bounce|rejected|message status|"
+    r"mail failure|unable to deliver|bounce|rejected|message status|"
     r"nondeliverable|returning message|warning: (?:message|could)|delayed|não entregue|недоставлен|échec|error sending|problem deliver|"
+    r"not (?:a )?member|(?:could|can) ?not be posted|not allowed to post|post(?:ing)? to .{1,80}(?:rejected|denied)|not accepted|"
+    r"non recapitabil|não foi possível|no se puede entregar|no se pudo entregar|niet bezorgd|kunde inte levereras|ikke leveres|nie można|zwrot wiadomo|"
     r"delivery problem|mailbox full|quota|failed mail|errors from|メールエラー|エラー通知|не доставлено|доставк|"
     r"配信|送信エラー|退信|unzustellbarkeit|onbestelbaar|no entregado|non remis|mancata consegna|niedostarcz|nedoručiteln|teslim",
     re.IGNORECASE,
-)
-_LABELLED = re.compile(
-    r"(?:^|\n)[ \t>*-]*(?:to|recipient|address|failed recipient|final recipient|final-recipient|original-recipient|user|rcpt\s{1,9}to|unknown user|"
-    r"invalid final delivery user|"
-    r"failed to deliver to|undeliverable to|your message to|did not reach|mail to|for)(?:[ \t]*[:;]\s*|\s+)['\"<(]?(?:rfc822;\s*|"
-    r"smtp:)?([^\s<>'\"();,]{1,90}@[\w.-]{1,120})",
-    re.IGNORECASE,
-)
-_AT_START = re.compile(r"(?:^|\n)[ \t]*(?:\d{3}[ -](?:[245]\.\d+\.\d+ )?)?[<\"'(\[-]{0,3}\s?([^\s<>'\"();:,\[\]@]{1,80}@[\w.-]{3,120})")
-_IN_SENTENCE = re.compile(
-    r"(?:deliver\w*|reach|mail|message|addressed|sent|recipients?|address|user|for|mailbox)(?: \w+){0,3}(?: to| for|"
-    r" of)?:?\s+['\"<(]{1,2}([^\s<>'\"();,]{1,90}@[\w.-]{1,120})",
-    re.IGNORECASE,
-)
-_OF_SYSTEM = re.compile(
-    r"^(?:post-?master|mailer-daemon|abuse|help-?desk|support|admin|administrator|noc|webmaster|root|info|mailsec\d*|unblock|removeme|"
-    r"feedback)@", re.IGNORECASE
-)
-_AFTER_DATA = re.compile(
-    r"reply\s+to\s+(?:end\s+of\s+)?data\s+command|after (?:end of )?data\b|smtp command\s+data\b|>>> (?:data\b|\.\s)|final data", re.IGNORECASE
 )
 _CODED = re.compile(r"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}|\b[45]5\d\b|[45]\.\d\.\d")
 
@@ -54,37 +39,36 @@ def read_text(mail: Part, text: str, returned: Part | None, rules: Rules = RULES
     """Return kind, events and the family of a bounce for people, None where the mail is no bounce."""
     looked = text[:LOOKED_AT]
     small = looked.lower()
+    end = cut(small)
     failed = addresses.in_text(" ".join(mail.headers.get("x-failed-recipients", [])))
-    family = families.mark_in(small[: families.cut(small) + 200])
-    if not failed and not _is_bounce(mail, small, family, returned):
+    family = families.mark_in(small[: end + 200])
+    if not failed and not _is_bounce(mail, small[:end], family, returned is not None or end < len(small), rules):
         return None
-    said = looked[: families.cut(small)]
-    people, found_in = (failed, "x-failed-recipients") if failed else _people(mail, said, looked, returned)
-    return _kind(mail, small), _events(people, found_in, said, rules), family or "x-failed-recipients"
+    people, found_in = (failed, "x-failed-recipients") if failed else people_in(_first_about(looked) if family == "list" else looked[:end], mail, returned)
+    events = _events(people, found_in, looked[:end], rules)
+    if end < len(looked) and all(event.reason == "undetermined" for event in events):
+        # Some name the reply behind the line that announces the returned mail.
+        events = [_of_reply(event, said.replies_in(looked[end:]), rules) for event in events]
+    return _kind(mail, small), events, family or found_in
 
 
-def was_after_data(text: str) -> bool:
-    """Whether a text says that the refusal came after the message itself, not after RCPT."""
-    return bool(_AFTER_DATA.search(text))
+def _first_about(text: str) -> str:
+    """Return the first paragraph with an address: a list's refusal names the list, then addresses to write to."""
+    return next((paragraph for paragraph in text.split("\n\n") if "@" in paragraph), "")
 
 
-def _is_bounce(mail: Part, small: str, family: str, returned: Part | None) -> bool:
+def _is_bounce(mail: Part, small: str, family: str, brings_back: bool, rules: Rules) -> bool:
+    """Whether sender, subject and text are a bounce's; each may be missing where the others leave no doubt."""
     from_system = bool(_DAEMON.search(mail.header("from")) or mail.header("return-path").replace(" ", "") == "<>")
     subject = bool(_SUBJECT.search(decoded(mail.header("subject"))))
-    if not family and not (subject and _CODED.search(small)):
-        return False
+    coded = bool(_CODED.search(small))
     if mail.header("in-reply-to") or mail.header("list-unsubscribe"):
-        return from_system and subject
-    return (
-        (from_system and (subject or family != "others" or _brings_back(small, returned)))
-        or (family != "others" and (subject or returned is not None))
-        or (subject and _brings_back(small, returned))
-        or (from_system and bool(_CODED.search(small)))
-    )
-
-
-def _brings_back(small: str, returned: Part | None) -> bool:
-    return returned is not None or families.cut(small) < len(small)
+        return from_system and subject and bool(family or coded)
+    if not family:
+        return subject and (coded or (from_system and judge(small, rules=rules).reason != "undetermined"))
+    if family == "others":
+        return (from_system and (subject or brings_back or coded)) or (subject and brings_back)
+    return from_system or subject or brings_back or coded
 
 
 def _kind(mail: Part, small: str) -> str:
@@ -92,72 +76,37 @@ def _kind(mail: Part, small: str) -> str:
     return "delay" if any(mark in begin for mark in families.DELAYS) and "giving up" not in begin else "bounce"
 
 
-def _people(mail: Part, said: str, looked: str, returned: Part | None) -> tuple[list[str], str]:
-    """Return whom the text is about: what stands in the place of a recipient, else the only people it can be."""
-    ours = _own(mail, returned)
-    for name, pattern in (("line", _AT_START), ("label", _LABELLED), ("sentence", _IN_SENTENCE)):
-        if found := _kept(pattern.findall(said), ours):
-            return found, f"text: {name}"
-    if found := _kept(addresses.in_text(said), ours):
-        return found[:1], "text"
-    original = returned or _returned_in(looked)
-    return (_kept(addresses.in_text(original.header("to")), set())[:5], "returned to") if original else ([], "")
-
-
-def _own(mail: Part, returned: Part | None) -> set[str]:
-    """Return the addresses that are the sender's and the reporting system's."""
-    values = [mail.header(name) for name in ("to", "from", "reply-to", "return-path", "delivered-to", "envelope-to", "message-id")]
-    if returned:
-        values += [returned.header(name) for name in ("from", "return-path", "message-id", "sender")]
-    return {each.lower() for value in values for each in addresses.in_text(value)}
-
-
-def _kept(found: list[str], ours: set[str]) -> list[str]:
-    clean = dict.fromkeys(address for each in found for address in addresses.in_text(each)[:1])
-    return [each for each in clean if each.lower() not in ours and not _OF_SYSTEM.match(each)][:50]
-
-
-def _returned_in(text: str) -> Part | None:
-    at = families.cut(text.lower())
-    if at >= len(text):
-        return None
-    headers = headers_of(re.sub(r"^[ \t>|]+(?=[\w-]+:)", "", text[at:], flags=re.MULTILINE).encode())
-    return Part(headers, "message/rfc822", {}, b"")
-
-
-def headers_in(text: str) -> Part | None:
-    """Return the headers of the mail that stands in a text below what is said of it; None where none stands there.
-
-    Below the line that announces it they are a paragraph of their own; the mail's body, which follows, is not read.
-    """
-    below = re.sub(r"^[ \t>|]+(?=[\w-]+:)", "", text[families.cut(text.lower()) :], flags=re.MULTILINE)
-    for paragraph in re.split(r"\n\s*\n", below)[:4]:
-        try:
-            headers = headers_of(paragraph.encode("utf-8", "replace"))
-        except TooMuchError:
-            return None
-        if "message-id" in headers or "return-path" in headers:
-            return Part(headers, "message/rfc822", {}, b"")
-    return None
-
-
-def _events(people: list[str], found_in: str, said: str, rules: Rules) -> list[Event]:
+def _events(people: list[str], found_in: str, text: str, rules: Rules) -> list[Event]:
     """Return an event for each: judged by what stands between its place and the next one's, else by all that is said."""
-    whole = judge(said, after_data=was_after_data(said), rules=rules)
+    words, whole = _judged(text, rules)
     if len(people) < 2:
-        return [judged(people[0] if people else "", found_in, said[:600].strip(), whole)]
+        return [judged(people[0] if people else "", found_in, words, whole)]
     events = []
     for own in people:
-        text = _stretch(own, people, said)
-        judgement = judge(text, after_data=was_after_data(text), rules=rules)
-        events.append(judged(own, found_in, text, judgement if judgement.reason != "undetermined" else whole))
+        words, judgement = _judged(_stretch(own, people, text), rules)
+        events.append(judged(own, found_in, words, judgement if judgement.reason != "undetermined" else whole))
     return events
 
 
-def _stretch(own: str, people: list[str], said: str) -> str:
-    small = said.lower()
+def _judged(text: str, rules: Rules) -> tuple[str, Judgement]:
+    """Return what decided and what it means: the first of what may say why that says something, else all of it."""
+    after_data = said.was_after_data(text)
+    for words in said.what_is_said(text):
+        judgement = judge(words, after_data=after_data, rules=rules)
+        if judgement.reason != "undetermined":
+            return words[:600].strip(), judgement
+    return text[:600].strip(), judge(text, after_data=after_data, rules=rules)
+
+
+def _of_reply(event: Event, reply: str, rules: Rules) -> Event:
+    judgement = judge(reply, after_data=said.was_after_data(reply), rules=rules)
+    return judged(event.recipient, event.found_in, reply, judgement) if judgement.reason != "undetermined" else event
+
+
+def _stretch(own: str, people: list[str], text: str) -> str:
+    small = text.lower()
     begin = small.find(own.lower())
     if begin < 0:
-        return said[:600]
+        return text[:600]
     others = [at for each in people if each != own and (at := small.find(each.lower(), begin + len(own))) > 0]
-    return said[begin : min([begin + 800, *others])]
+    return text[begin : min([begin + 800, *others])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import dkim
 
@@ -16,23 +16,22 @@ MOST_SIGNATURES = 5
 # The library's time grows with the square of a run of blanks, and its memory with the lines: what no feedback loop sends is not looked at.
 LARGEST, LONGEST_BLANK = 256 * 1024, 128
 _BLANK = bytes.maketrans(b"\t\r\n", b"   ")
-LookUp = Callable[[str], list[str]]
 
 
-def is_vouched(source: bytes, domains: Iterable[str], look_up: LookUp = txt_records) -> bool:
+def is_vouched(source: bytes, domains: Iterable[str]) -> bool:
     """Whether one of the first five signatures verifies and is by a listed domain, or a domain below one. Asks DNS; never raises for a mail."""
     listed = tuple(domain.lower() for domain in domains)
     if not listed or len(source) > LARGEST or b" " * LONGEST_BLANK in source.translate(_BLANK):
         return False
     signatures = min(MOST_SIGNATURES, source.partition(b"\r\n\r\n")[0].lower().count(b"dkim-signature:"))
-    return any(_is_by(_signer(source, number, look_up), listed) for number in range(signatures))
+    return any(_is_by(_signer(source, number), listed) for number in range(signatures))
 
 
-def _signer(source: bytes, number: int, look_up: LookUp) -> str:
+def _signer(source: bytes, number: int) -> str:
     """Return the domain whose signature verifies, empty where it does not."""
     try:
         verifier = dkim.DKIM(source, logger=log)
-        is_good = verifier.verify(number, dnsfunc=lambda name, **_: "".join(look_up(_text(name).rstrip("."))).encode() or None)
+        is_good = verifier.verify(number, dnsfunc=lambda name, **_: "".join(txt_records(_text(name).rstrip("."))).encode() or None)
     except Exception as error:  # noqa: BLE001 - the library raises whatever its parts do at what a stranger wrote; none of it is a signature
         log.info("a signature of a report cannot be verified: %s", type(error).__name__)
         return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.audience.telling import tell_later
 from app.db import table_of
-from app.inbound.match import Match, by_token
+from app.inbound.match import Match, by_address, by_token
 from app.inbound.models import InboundEvent
 from app.inbound.policy import Known, Verdict, judge
 from app.inbound.result import Event, Reading
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from app.house import House
 
 EVENTS: sa.Table = table_of(InboundEvent)
-MATCHED_BY_LIVE = "live"
+MATCHED_BY_LIVE, MATCHED_BY_POST = "live", "webhook"
+# Ways whose every item was signed by a relay that an administrator named.
+POSTED = frozenset({"webhook", "ses"})
 # What plug-ins are told of; who leaves is told by leaving itself.
 TOLD = frozenset({"bounce", "complaint"})
 
@@ -48,7 +50,7 @@ class Circumstances:
 class Work:
     """A mail (its row), its bytes, what the reader said of it, and the transaction in which it is acted on.
 
-    ``is_vouched``: a feedback loop that we know has signed it.
+    ``is_vouched``: a feedback loop that we know has signed it, or a relay's webhook.
     """
 
     session: Session
@@ -82,6 +84,11 @@ class Work:
         """The mail that a genuine token names: of the return path first, else of what came back with it."""
         abouts: list[LedgerId] = [verdict.about for kind in ("bounce", "unsubscribe") for _, verdict in self.verdicts_of(kind) if verdict.about]
         return by_token(self.connection, self.now.house.tokens, abouts, self.reading.keys)
+
+    def by_address(self, address: str) -> Match | None:
+        """Return the latest mail to an address; what a relay has signed is as sure as a token, what else came is weak."""
+        match = by_address(self.connection, address) if address else None
+        return replace(match, by=MATCHED_BY_POST) if match and self.mail.way in POSTED else match
 
     def note(self, match: Match, event: Event, kind: str, decision: str, number: int) -> None:
         """Write the event that was acted on."""

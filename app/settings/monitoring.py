@@ -25,7 +25,7 @@ class Monitored:
     method: str = choice(
         "Monitoring method", default=SERVER,
         choices=((SERVER, marked("Built-in inbound SMTP server")), (MAILBOX, marked("POP3 or IMAP mailbox")), (PIPE, marked("Pipe of a mail server"))),
-        help="How this mail reaches Lettermill. The built-in server and the pipe take it whatever is chosen; a mailbox is looked into where it is chosen here.")
+        help="How this mail gets here. The built-in server and the pipe take it whatever is chosen; a mailbox is looked into where it is chosen here.")
     mailbox_protocol: str = choice("Protocol", default=IMAP, choices=((IMAP, "IMAP"), (POP3, "POP3")), help="IMAP where the server offers both.")
     mailbox_host: str = host("Host", help="The mail server’s name, such as imap.example.com, or its IP address.")
     mailbox_internal: bool = switch("Internal server", default=False, help="It stands in our own network, at an address that is not on the public internet.")
@@ -39,7 +39,7 @@ class Monitored:
     mailbox_folder: str = text("Folder", default="INBOX", help="The folder to look into, by IMAP. POP3 has one folder only.")
     mailbox_after: str = choice("When a mail was fetched", default=DELETE, choices=((DELETE, marked("Delete it")), (MOVE, marked("Move it to a folder"))),
                                 help="It is kept here before that. POP3 can only delete.")
-    mailbox_move_to: str = text("Move to folder", default="Lettermill", help="Where fetched mails go, by IMAP. The folder is made where there is none.")
+    mailbox_move_to: str = text("Move to folder", default="Processed", help="Where fetched mails go, by IMAP. The folder is made where there is none.")
     mailbox_minutes: int = integer("Look every", default=5, min=1, max=1440, unit="minutes", help="How often the mailbox is looked into.")
 
     def check(self) -> Iterator[Problem]:

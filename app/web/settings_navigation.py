@@ -47,7 +47,7 @@ ACCOUNT_TABS = ((marked("Account information"), "settings_admin_account.show"), 
 
 # The sections under "Email delivery", one tab each.
 DELIVERY_TABS = (("email-delivery", marked("Settings")), ("load-balancing", marked("Load balancing")), ("bounces", marked("Bounces")),
-                 ("spam-complaint", marked("SPAM complaint")))
+                 ("spam-complaint", marked("SPAM complaint")), ("webhooks", marked("Webhooks")))
 
 
 def settings_context(section_type: Any = None) -> dict[str, Any]:
@@ -109,8 +109,13 @@ def tabs_of(section_type: Any) -> list[TabLink]:
     if section_type is not None and name_of(section_type) == "email-addresses":
         return account_tabs("Email addresses")
     if section_type is not None and name_of(section_type) in dict(DELIVERY_TABS):
-        return [TabLink(translated(title), url_for(f"settings_{name.replace('-', '_')}.show"), name == name_of(section_type)) for name, title in DELIVERY_TABS]
+        return delivery_tabs(name_of(section_type))
     return []
+
+
+def delivery_tabs(active: str) -> list[TabLink]:
+    """Return the tabs under "Email delivery"; webhooks are no section, and stand among them."""
+    return [TabLink(translated(title), url_for(f"settings_{name.replace('-', '_')}.show"), name == active) for name, title in DELIVERY_TABS]
 
 
 def account_tabs(active: str) -> list[TabLink]:

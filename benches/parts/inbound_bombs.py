@@ -12,8 +12,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from app.inbound import vouching
 from app.inbound.read import read
-from app.inbound.vouching import is_vouched
 
 # The largest mail that is taken in.
 LARGEST = 10 * 1024 * 1024
@@ -52,10 +52,11 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 def explode(name: str) -> dict[str, float]:
     """Read one; return the processor's seconds, and the most memory that the process ever held, in MiB, with the program and the mail itself."""
+    vouching.txt_records = lambda _name: ["v=DKIM1; p=AAAA"]  # type: ignore[assignment]
     raw = BOMBS[name]()[:LARGEST]
     began = time.process_time()
     if read(raw).kind == "complaint":
-        is_vouched(raw, ("arf.mail.yahoo.com",), lambda _name: ["v=DKIM1; p=AAAA"])
+        vouching.is_vouched(raw, ("arf.mail.yahoo.com",))
     return {"seconds": time.process_time() - began, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-TABS = ("home", "admin_account", "email_addresses", "delivery_servers", "email_delivery", "load_balancing", "bounces", "spam_complaint", "product",
+TABS = ("home", "admin_account", "email_addresses", "delivery_servers", "email_delivery", "load_balancing", "bounces", "spam_complaint", "webhooks", "product",
         "plug_ins", "system")

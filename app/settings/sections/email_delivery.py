@@ -9,7 +9,7 @@ import nh3
 from app.mail.address import AddressError, parse_domain
 from app.mail.aliases import first_unreachable, parse_rule
 from app.settings import rules
-from app.settings.schema import Problem, choice, domain, lines, long_text, section, switch, text
+from app.settings.schema import Problem, choice, domain, integer, lines, long_text, section, switch, text
 from app.words import words
 
 PREHEADER = "%PreHeader%"
@@ -50,8 +50,11 @@ class EmailDelivery:
         "One domain a line. The inbound server takes mail for them, and for every MFROM, centralized and catch-all domain. For any other domain it "
         "answers “Relaying denied”."))
     aliases: tuple[str, ...] = lines("Alias list", each=_is_alias, most=500, help=(
-        "One pattern:target a line, such as sales-*@example.com:office@example.net. A reply that arrives at a matching address is meant for the target. "
+        "One pattern:target a line, such as sales-*@example.com:office@example.net. Mail that arrives at a matching address goes on to the target, as it came. "
         "* stands for any characters, the first match holds, and *:target, as the last line, takes the rest."))
+    forwards_per_hour: int = integer("Forwarding limit", default=100, min=1, max=100_000, unit="mails an hour", help=(
+        "For each line of the alias list, for the addresses abuse, postmaster and root, and for copies of complaints and of requests to unsubscribe, each by "
+        "itself. What comes above it is held for you."))
     preheader_template: str = long_text("Pre-header text template", default=DEFAULT_TEMPLATE, max=4000, rules=(_holds_tag, _is_harmless),
                                         help="Goes right after <body> of HTML mail, hidden, with the campaign’s pre-header in it.")
     seeds: tuple[str, ...] = lines("Seed list", each=rules.address, most=50,

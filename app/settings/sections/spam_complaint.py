@@ -47,4 +47,6 @@ class SpamComplaint(Monitored):
             yield Problem("complaints_address", str(error))
         if self.warn_percent >= self.pause_percent:
             yield Problem("warn_percent", words("Type less than “Pause at”: the warning comes before the pause."))
+        if self.fbl_email and self.fbl_email.lower() == self.unsubscribe_email.lower():
+            yield Problem("unsubscribe_email", words("Type another address than the FBL email: what comes to that one is a complaint."))
         yield from super().check()

@@ -13,6 +13,10 @@ from flask import Flask
 from app.db import utcnow
 from app.inbound.models import InboundCount, InboundEvent
 from app.inbound.take_in import take_in
+from app.mail.dkim import DkimSigner, generate_key, public_record
+from app.settings.sections.bounces import Bounces
+from app.settings.sections.email_delivery import EmailDelivery
+from app.settings.sections.spam_complaint import SpamComplaint
 from tests.factories import sending as factory
 from tests.factories.returned import FULL, SPAM, Returned
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
@@ -58,7 +62,7 @@ def test_what_was_committed_before_its_file_was_deleted_is_not_taken_in_twice(ba
 
 @pytest.mark.databases("sqlite", "mariadb")
 def test_a_soft_bounce_counts_once_a_campaign_and_once_a_day_and_turns_hard_at_the_threshold(back: Returned) -> None:
-    back.house.settings.save("bounces", {"threshold": 2})
+    back.save(Bounces, threshold=2)
     back.bounced("ada@one.example", FULL)
     back.bounced("ada@one.example", FULL + " again")
     assert [decision for *_, decision in back.decisions()] == ["counted", "counted_before"]
@@ -145,7 +149,7 @@ def test_forged_tokens_change_nothing(back: Returned) -> None:
 
 @pytest.mark.databases("sqlite", "mariadb")
 def test_a_complaint_with_its_recipient_blotted_out_unsubscribes_and_suppresses_by_the_token(back: Returned) -> None:
-    back.house.settings.save("spam-complaint", {"fbl_email": "fbl@loops.example", "abuse_email": "abuse@boss.example"})
+    back.save(SpamComplaint, fbl_email="fbl@loops.example", abuse_email="abuse@boss.example")
     mail = back.arrive("fbl@loops.example", back.complaint("ben@one.example"))
 
     assert (mail.kind, mail.problem, back.decisions()) == ("complaint", "", [("complaint", "", "header", "unsubscribed")])
@@ -163,10 +167,7 @@ def test_a_report_that_complains_of_nothing_changes_nobody(back: Returned, kind:
 
 
 def test_a_complaint_that_only_names_an_address_is_kept_and_listed(back: Returned) -> None:
-    bare = (b"From: someone@evil.example\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
-            b'Content-Type: multipart/report; report-type=feedback-report; boundary="Z"\r\n\r\n--Z\r\nContent-Type: message/feedback-report\r\n\r\n'
-            b"Feedback-Type: abuse\r\nVersion: 1\r\nOriginal-Rcpt-To: ben@one.example\r\n\r\n--Z--\r\n")
-    mail = back.arrive("postmaster", bare)
+    mail = back.arrive("postmaster", back.bare_complaint("ben@one.example"))
 
     assert (mail.state, mail.problem, back.suppressed(), back.active()) == ("unprocessed", "nobody", {}, 3)
 
@@ -266,3 +267,64 @@ def test_events_belong_to_the_account_whose_mail_it_was(back: Returned) -> None:
     with factory.session_of(back.house) as session:
         assert session.execute(sa.select(sa.func.count()).select_from(InboundEvent.__table__).where(
             InboundEvent.__table__.c.user_id != back.user_id)).scalar() == 0
+
+
+def test_a_role_and_an_alias_are_sent_on_and_what_a_rule_of_settings_does_not_name_is_kept(back: Returned) -> None:
+    back.save(Bounces, forward_to="boss@boss.example")
+    back.save(EmailDelivery, relay_domains=("relay.example",), aliases=("sales-*@relay.example:office@office.example",))
+    back.arrive_for(["abuse@relay.example", "sales-7@relay.example"], b"From: a@b.example\r\nSubject: hi\r\n\r\nhello\r\n", "a@b.example")
+
+    assert [(one.recipient, one.target, one.rule, one.state) for one in back.forwards()] == [
+        ("abuse@relay.example", "boss@boss.example", "role", "waiting"),
+        ("sales-7@relay.example", "office@office.example", "alias:sales-*@relay.example", "waiting")]
+
+
+def test_a_request_to_leave_by_mail_is_copied_to_the_mailbox_for_them(back: Returned) -> None:
+    to = str(back.mail("cy@two.example")["List-Unsubscribe"]).partition("<mailto:")[2].partition("?")[0]
+    back.save(SpamComplaint, unsubscribe_email="leave@boss.example")
+    back.arrive(to, b"From: cy@two.example\r\nSubject: unsubscribe\r\n\r\n", "cy@two.example")
+
+    assert [(one.target, one.rule) for one in back.forwards()] == [("leave@boss.example", "unsubscribe")]
+
+
+@pytest.mark.parametrize(("sender", "subject", "leaves"), [
+    ("cy@two.example", "unsubscribe", True), ("cy@two.example", "{token}", True), ("stranger@x.example", "unsubscribe {token}", True),
+    ("stranger@x.example", "unsubscribe", False), ("cy@two.example", "Thank you for the last issue", False)])
+def test_without_a_token_in_its_recipient_a_request_is_known_by_its_subject_or_its_sender(back: Returned, sender: str, subject: str, leaves: bool) -> None:
+    token = back.way_out("cy@two.example").rpartition("/")[2]
+    back.save(SpamComplaint, unsubscribe_email="leave@boss.example")
+    mail = back.arrive("leave@boss.example", f"From: {sender}\r\nSubject: {subject.format(token=token)}\r\n\r\n".encode(), sender)
+
+    assert (back.states()["cy@two.example"] == "unsubscribed", mail.problem) == (leaves, "" if leaves else "nobody")
+
+
+def test_a_subject_without_a_token_is_not_believed_where_its_sender_is_on_several_lists(app: Flask, sink: Sink) -> None:  # noqa: F811
+    with app.app_context():
+        back = Returned(app, sink, PEOPLE, others=["cy@two.example"])
+        back.save(SpamComplaint, unsubscribe_email="leave@boss.example")
+        mail = back.arrive("leave@boss.example", b"From: cy@two.example\r\nSubject: unsubscribe\r\n\r\n", "cy@two.example")
+
+        assert (back.states()["cy@two.example"], mail.problem) == ("active", "nobody")
+
+
+def test_a_bounce_of_what_was_sent_on_goes_back_to_whoever_sent_it_and_counts_against_nobody(back: Returned) -> None:
+    sent_as = back.house.tokens.srs.forward("ada@one.example", "localhost", 7, utcnow().timestamp())
+    back.save(EmailDelivery, relay_domains=("relay.example",))
+    sent_as = sent_as.replace("@localhost", "@relay.example")
+    back.arrive(sent_as, back.bounce("ada@one.example", returned=b"Subject: hi\r\n"))
+
+    assert ([(one.target, one.rule) for one in back.forwards()], back.events()) == ([("ada@one.example", "srs")], [])
+
+
+def test_a_complaint_that_names_an_address_counts_where_a_known_feedback_loop_has_signed_it(back: Returned, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = generate_key("rsa2048")
+    monkeypatch.setattr("app.inbound.vouching.txt_records", lambda name: [public_record(key)] if name == "s1._domainkey.arf.loops.example" else [])
+    signed = DkimSigner("arf.loops.example", "s1", key).sign(back.bare_complaint("ben@one.example"), int(utcnow().timestamp()))
+
+    first = back.arrive("postmaster", signed)
+    assert (first.problem, back.suppressed()) == ("nobody", {}), "nobody listed that loop"
+    back.save(SpamComplaint, feedback_domains=("loops.example",))
+    broken = back.arrive("postmaster", signed.replace(b"Feedback-Type: abuse", b"Feedback-Type: fraud"))
+    assert (broken.problem, back.suppressed()) == ("nobody", {}), "the signature is broken"
+    back.arrive("postmaster", b"Received: by us\r\n" + signed)
+    assert (back.suppressed(), back.states()["ben@one.example"]) == ({"ben@one.example": "complaint"}, "unsubscribed")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from app.mail.reasons import RULES, RULES_FILE, ReasonRule, hint_of, judge, read_rules
+
+LINES = Path(__file__).with_name("said_by_servers.txt").read_text(encoding="utf-8").splitlines()
+SERVERS = [line.split("\t") for line in LINES if line and not line.startswith("#")]
 
 
 @pytest.mark.parametrize("rule", RULES.tried, ids=lambda rule: rule.id)
@@ -16,13 +20,22 @@ def test_every_rule_decides_its_own_example(rule: ReasonRule) -> None:
 
 
 def test_the_prefilter_never_hides_a_wording() -> None:
-    for rule in RULES:
-        for way in rule.ways:
-            if match := way.pattern.search(rule.example.lower()):
-                assert way.hint in match[0]
+    texts = [*(rule.example.lower() for rule in RULES), *(text.lower() for _, text in SERVERS)]
+    hidden = [(way.pattern.pattern, text) for rule in RULES for way in rule.ways for text in texts if way.hint not in text and way.pattern.search(text)]
+    assert not hidden
 
 
-@pytest.mark.parametrize(("pattern", "hint"), [("gr[ae]y-?list", "list"), (r"\(s\d{4}\)", "s"), ("(?:over|above) quota", " quota"), (r"ab+c\d+xyz", "xyz")])
+HINTS = [
+    ("gr[ae]y-?list", "list"),
+    (r"\(s\d{4}\)", "s"),
+    ("(?:over|above) quota", " quota"),
+    (r"ab+c\d+xyz", "xyz"),
+    (r"ip[\])>]{0,2} listed", " listed"),
+    ("a(?:b(?:c(?:d)?)e)?feg{2}", "fe"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "hint"), HINTS)
 def test_a_hint_is_plain_text_of_every_match(pattern: str, hint: str) -> None:
     assert hint_of(pattern) == hint
 
@@ -57,7 +70,7 @@ SAID = [
     ("554 5.7.1 <a@example.org>: Relay access denied", "5.7.1", "block", "policy"),
     ("552 5.3.4 Message size exceeds fixed limit", "5.3.4", "block", "too_large"),
     ("550 5.2.1 This account has been disabled or discontinued", "5.2.1", "soft", "mailbox_inactive"),
-    ("421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints", "4.7.0", "soft", "rate_limited"),
+    ("421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints", "4.7.0", "block", "sender_blocked"),
     ("5.1.0 - Unknown address error 550-'5.2.2 <a@example.org>... Mailbox Full'", "5.0.0", "soft", "mailbox_full"),
     ("", "5.1.1", "hard", "invalid_recipient"),
     ("", "5.2.2", "soft", "mailbox_full"),
@@ -70,6 +83,22 @@ SAID = [
 def test_what_servers_say_is_understood(text: str, status: str, kind: str, reason: str) -> None:
     found = judge(text, status)
     assert (found.kind, found.reason) == (kind, reason)
+
+
+FOR_GOOD = {"invalid_recipient", "invalid_domain"}
+
+
+@pytest.mark.parametrize(("reason", "text"), SERVERS, ids=[text[:60] for _, text in SERVERS])
+def test_what_each_server_says_gives_its_reason(reason: str, text: str) -> None:
+    found = judge(text)
+    assert found.reason == reason
+    assert (found.kind == "hard") is (reason in FOR_GOOD and not 400 <= found.code < 500)
+
+
+@pytest.mark.parametrize("pattern", ["no such user|gone", "a|(b)"])
+def test_a_choice_that_hides_a_wording_from_the_prefilter_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="each way"):
+        hint_of(pattern)
 
 
 def test_words_in_an_address_decide_nothing() -> None:
