@@ -43,7 +43,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "carriage returns alone": lambda: (_DAEMON + b"\r\n" + b"could not be delivered\r\n" * 400_000).replace(b"\r\n", b"\r"),
     "zeros": lambda: _DAEMON + b"\r\ncould not be delivered" + b"\0" * LARGEST,
     "open tags": lambda: _DAEMON + b"Content-Type: text/html\r\n\r\n" + b"<" * LARGEST,
-    "groups of a report": lambda: (b"Content-Type: message/delivery-status\r\n\r\n" + b"Final-Recipient: rfc822; a@b.example\r\nAction: failed\r\n\r\n" * 180_000),
+    "groups of a report": lambda: (
+        b"Content-Type: message/delivery-status\r\n\r\n" + b"Final-Recipient: rfc822; a@b.example\r\nAction: failed\r\n\r\n" * 180_000),
     "boundaries that are none": lambda: b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--bb\r\n--\r\n" * 900_000,
     "lines under a signature": lambda: _COMPLAINT + b"\r\n" * 5_000_000,
     "blanks under a signature": lambda: _COMPLAINT + b" " * 9_000_000 + b"x",

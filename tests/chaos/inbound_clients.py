@@ -113,7 +113,8 @@ def mail_of(tokens: TokenKeys, number: str, says: str, sending_id: int, position
             "Content-Type: multipart/report; report-type=delivery-status; boundary=B\r\n\r\n"
             "--B\r\nContent-Type: text/plain\r\n\r\nYour message could not be delivered.\r\n\r\n"
             f"--B\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; far.example\r\nOriginal-Envelope-Id: {mfrom}\r\n\r\n"
-            f"Final-Recipient: rfc822; p{position}@d{position % 7}.example.org\r\nAction: failed\r\nStatus: {says[4:9]}\r\nDiagnostic-Code: smtp; {says}\r\n\r\n"
+            f"Final-Recipient: rfc822; p{position}@d{position % 7}.example.org\r\nAction: failed\r\nStatus: {says[4:9]}\r\n"
+            f"Diagnostic-Code: smtp; {says}\r\n\r\n"
             f"--B\r\nContent-Type: text/rfc822-headers\r\n\r\n{returned}\r\n--B--\r\n")
     to = "postmaster" if sum(number.encode()) % 8 == 0 else f"b+{mfrom}@{MFROM}"
     return Mail(to, text.encode(), has_event=True)
