@@ -7,8 +7,10 @@ A sample in which every two properties meet goes the whole way. Of all there are
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -27,7 +29,7 @@ from app.inbound.spool import Spool, arrived
 from app.inbound.take_in import take_in
 from app.inbound.work import Circumstances, Work
 from tests.factories import sending as factory
-from tests.factories.returns.cases import Case, pairs, whole
+from tests.factories.returns.cases import Case, in_company, pairs, whole
 from tests.factories.returns.owns import Sent, send_all
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 
@@ -81,6 +83,12 @@ def test_a_sample_of_all_that_comes_back_is_acted_on_as_what_it_is(sent: Sent) -
     assert not wrong, said_of(wrong, len(cases))
 
 
+def circumstances(house: House) -> Circumstances:
+    """Return what is the same for all mails."""
+    known = Ours(house.engine, house.settings, house.tokens, house.config.base_url).now()
+    return Circumstances(house=house, settings=house.settings.load(), known=known, enabled=house.plugins.snapshot(house.engine))
+
+
 def known_as(now: Circumstances, session: Session, case: Case, number: int) -> tuple[tuple[object, ...], ...]:
     """Read a mail and find whose it was, as acting on it begins; return the same as is written down of an event, and the key."""
     mail = SimpleNamespace(id=number, way="pipe", recipients=[case.recipient()], arrived_at=utcnow())
@@ -96,8 +104,7 @@ def known_as(now: Circumstances, session: Session, case: Case, number: int) -> t
 def test_every_mail_that_comes_back_is_known_with_its_campaign_and_its_meaning(sent: Sent) -> None:
     house, cases = sent.house, whole(sent.owns)
     step = 1 if os.environ.get("LETTERMILL_ROUND_TRIPS") == "whole" else 211
-    known = Ours(house.engine, house.settings, house.tokens, house.config.base_url).now()
-    now, wrong = Circumstances(house=house, settings=house.settings.load(), known=known, enabled=house.plugins.snapshot(house.engine)), []
+    now, wrong = circumstances(house), []
     with factory.every_tenant(), factory.session_of(house) as session:
         for number in range(0, len(cases), step):
             case = cases[number]
@@ -107,6 +114,36 @@ def test_every_mail_that_comes_back_is_known_with_its_campaign_and_its_meaning(s
                 wrong.append((case.own.name, case.system, case.why, case.form, case.returned, case.place, *map(str, found)))
         session.rollback()
     assert not wrong, said_of(wrong, len(cases) // step)
+
+
+def test_of_many_people_in_one_report_each_has_its_own_meaning(sent: Sent) -> None:
+    house = sent.house
+    strangers = [replace(sent.owns[0], address=f"member{number}@list.example") for number in range(4)]
+    cases = in_company(sent.owns[:2], strangers)
+    assert len(cases) > 200
+    now, wrong = circumstances(house), []
+    with factory.every_tenant(), factory.session_of(house) as session:
+        for number, case in enumerate(cases):
+            found = known_as(now, session, case, number)
+            if [one[:5] for one in found] != [(case.own.sending_id, case.own.position, case.own.campaign_id, *case.meant)]:
+                wrong.append((case.own.name, case.system, case.why, *(why for _, why in case.others), *map(str, found)))
+        session.rollback()
+    assert not wrong, said_of(wrong, len(cases))
+
+
+def test_a_report_to_postmaster_about_many_of_ours_counts_for_each(sent: Sent) -> None:
+    ada, ben, cy = sent.owns[:3]
+    case = Case(ada, "Postfix", "unknown", "us-ascii", "nothing", "postmaster", ((ben, "full"), (cy, "spam")))
+    bare = re.sub(rb"(?m)^(Original-Envelope-Id|X-Postfix-Sender):.*\r\n", b"", case.data(1))
+    spool = Spool(sent.house.config.data)
+    spool.put(bare, arrived(mfrom="", recipients=("postmaster",), way="pipe", client="", helo=""))
+    with factory.every_tenant():
+        take_in(sent.house, spool)
+        read_waiting(sent.house, 0, 2**31)
+    event = InboundEvent
+    assert set(_rows(sent.house, sa.select(event.sending_id, event.position, event.bounce_class, event.matched_by, event.decision))) == {
+        (ada.sending_id, ada.position, "hard", "window", "counted"), (ben.sending_id, ben.position, "soft", "window", "counted"),
+        (cy.sending_id, cy.position, "block", "window", "noted")}
 
 
 def said_of(wrong: list[tuple[str, ...]], number: int) -> str:
