@@ -25,7 +25,13 @@ MARKS: dict[str, tuple[str, ...]] = {
         "could not be delivered to one or more of its",
         "mail could not be delivered to",
     ),
-    "postfix": ("this is the postfix program", "this is the mail system at host", "could not be delivered to one or more recipients"),
+    "postfix": (
+        "this is the postfix",
+        "this is the mail system at host",
+        "i'm sorry to have to inform you that",
+        "could not be delivered to one or more recipients",
+        "could not be delivered to one or more destinations",
+    ),
     "sendmail": (
         "the following addresses had",
         "transcript of session follows",
@@ -139,6 +145,8 @@ MARKS: dict[str, tuple[str, ...]] = {
         "the attached message had permanent",
     ),
     "mailenable": ("message could not be delivered to some recipients", "the following recipient(s) could not be reached", "mailenable"),
+    "interscan": ("sent <<< rcpt to", "message from interscan", "(and other recipients in the same domain)"),
+    "transcript": (">>> rcpt to:", "--> rcpt to:", "reply to rcpt to command", "error following rcpt command", "sent: rcpt to:"),
     "surgemail": ("your message cannot be delivered to the following recipients", "failed to deliver to"),
     "carriers": (
         "could not be delivered to the following",

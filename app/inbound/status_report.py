@@ -10,6 +10,7 @@ from app.inbound import addresses
 from app.inbound.parts import Part
 from app.inbound.result import Event, judged
 from app.inbound.said import was_after_data
+from app.inbound.verdict import verdict
 from app.mail.reasons import RULES, Rules, judge
 
 TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
@@ -123,13 +124,14 @@ def _event(group: Group, people: str, rules: Rules, complete: Callable[[str], st
     status, comment = _status(group.get("status", ""))
     diagnostic = _CODE_TYPE.sub("", group.get("diagnostic-code", ""))
     said = _REPEATED.sub("", f"{diagnostic} {comment}".strip())
-    if _SAYS_NOTHING.fullmatch(said):
-        said = f"{said} {_about(recipient, people)}".strip()
     context = _about(recipient, people)
-    judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"), rules=rules)
+    if _SAYS_NOTHING.fullmatch(said):
+        said, judgement = verdict(f"{said} {context}".strip(), status, rules)
+    else:
+        judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"), rules=rules)
     for more in (_CATEGORIES.get(group.get("x-powermta-bouncecategory", "").lower(), ""), context):
         if judgement.reason == "undetermined" and more:
-            judgement = judge(more, status, rules=rules)
+            judgement = verdict(more, status, rules)[1]
     return judged(recipient, found_in, said, judgement)
 
 
