@@ -43,8 +43,6 @@ MARKS: dict[str, tuple[str, ...]] = {
         "did not reach the following recipient",
         "delivery has failed to these recipients",
         "your message did not reach",
-        "couldn't be delivered",
-        "wasn't delivered",
         "the following recipient(s) cannot be reached",
         "the following recipient(s) could not be reached",
         "there was a problem delivering your message",
@@ -107,8 +105,6 @@ MARKS: dict[str, tuple[str, ...]] = {
     "google": (
         "delivery to the following recipient",
         "delivery to the following recipient failed permanently",
-        "address not found",
-        "message not delivered",
         "recipient inbox full",
     ),
     "yahoo": (
@@ -164,6 +160,10 @@ MARKS: dict[str, tuple[str, ...]] = {
     "mailru": ("is unable to deliver", "was not delivered to", "письмо не доставлено", "не может быть доставлено", "не удалось доставить"),
     "others": (
         "did not exactly match",
+        "couldn't be delivered",
+        "wasn't delivered",
+        "address not found",
+        "message not delivered",
         "delivery failed",
         "delivery failure",
         "delivery error",

@@ -51,9 +51,12 @@ def _kind_of(mail: Part, parts: list[Part], returned: Part | None, text: str, ra
     if report and (report.kind == "other" or any(event.recipient for event in report.events)):
         return report
     by_person = _by_person(mail, subject, text)
-    if by_person and not report and _is_certain(mail, subject, by_person):
+    if by_person and not report and _is_certain(mail, subject, text, by_person):
         return by_person
-    return _for_people(mail, text, returned, rules) or report or by_person or _last(mail, subject, raw)
+    found = _for_people(mail, text, returned, rules) or report
+    if not found and (not by_person or by_person.kind == "auto-reply"):
+        found = _last(mail, raw)  # mail systems, too, say of themselves that they answer automatically
+    return found or by_person or Reading("other", "nothing known")
 
 
 def _status_report(mail: Part, groups: list[Group], returned: Part | None, text: str, rules: Rules) -> Reading | None:
@@ -89,14 +92,16 @@ def _by_person(mail: Part, subject: str, text: str) -> Reading | None:
     return Reading("auto-reply", "headers or subject") if auto_reply.is_auto_reply(mail, subject) else None
 
 
-def _is_certain(mail: Part, subject: str, found: Reading) -> bool:
-    """Whether no words of the text may make a bounce of it: its address or its subject says what it is, and nothing looks like a report."""
-    return found.why in _CERTAIN or (auto_reply.says_away(subject) and "x-failed-recipients" not in mail.headers)
+def _is_certain(mail: Part, subject: str, text: str, found: Reading) -> bool:
+    """Whether no words of the text may make a bounce of it: its address, its subject or its sender says what it is."""
+    if found.kind == "auto-reply":
+        return (auto_reply.says_away(subject) and "x-failed-recipients" not in mail.headers) or text_bounce.may_be_of_person(mail, text)
+    return found.why in _CERTAIN
 
 
-def _last(mail: Part, subject: str, raw: bytes) -> Reading:
-    events = last_resort.events_of(mail, subject, raw)
-    return Reading("bounce", "flufl.bounce", events) if events else Reading("other", "nothing known")
+def _last(mail: Part, raw: bytes) -> Reading | None:
+    events = last_resort.events_of(mail, raw)
+    return Reading("bounce", "flufl.bounce", events) if events else None
 
 
 def text_for_people(parts: list[Part]) -> str:

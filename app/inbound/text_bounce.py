@@ -16,7 +16,7 @@ from app.mail.reasons import RULES, Rules, judge
 LOOKED_AT = 8000
 _DAEMON = re.compile(
     r"mailer[-_. ]?daemon|post ?master|mail[-_ ]?(?:delivery|admin|system|server|er\b)|delivery (?:sub)?system|mdaemon|mail\.?daemon|daemon@|bounce|"
-    r"microsoft exchange|"
+    r"microsoft ?exchange|"
     r"system administrator|mail ?robot|^\W*administrator\b|mmdf|smtp ?(?:gateway|server)|uucp|listserv|majordomo|mailman|-(?:admin|owner|bounces?)@|\bowner-|"
     r"amministratore di sistema|systemadministrator|administrateur syst|administrador del sistema|systeem ?beheerder|<>",
     re.IGNORECASE,
@@ -58,15 +58,29 @@ def _first_about(text: str) -> str:
     return next((paragraph for paragraph in text.split("\n\n") if "@" in paragraph), "")
 
 
+def looks_like_bounce(mail: Part) -> bool:
+    """Whether a mail system seems to have sent the mail, or its subject is one of a bounce."""
+    return _is_from_system(mail) or bool(_SUBJECT.search(decoded(mail.header("subject"))))
+
+
+def may_be_of_person(mail: Part, text: str) -> bool:
+    """Whether neither the sender's name is a mail system's nor the text quotes a code: a person's mailbox, too, sends with an empty return path."""
+    return not _DAEMON.search(mail.header("from")) and "x-failed-recipients" not in mail.headers and not _CODED.search(text[:LOOKED_AT])
+
+
+def _is_from_system(mail: Part) -> bool:
+    return bool(_DAEMON.search(mail.header("from")) or mail.header("return-path").replace(" ", "") == "<>")
+
+
 def _is_bounce(mail: Part, small: str, family: str, brings_back: bool, rules: Rules) -> bool:
     """Whether sender, subject and text are a bounce's; each may be missing where the others leave no doubt."""
-    from_system = bool(_DAEMON.search(mail.header("from")) or mail.header("return-path").replace(" ", "") == "<>")
+    from_system = _is_from_system(mail)
     subject = bool(_SUBJECT.search(decoded(mail.header("subject"))))
     coded = bool(_CODED.search(small))
     if mail.header("in-reply-to") or mail.header("list-unsubscribe"):
         return from_system and bool(family or coded) and (subject or family != "others")
     if not family:
-        return subject and (coded or (from_system and judge(small, rules=rules).reason != "undetermined"))
+        return subject and (coded or (from_system and (brings_back or judge(small, rules=rules).reason != "undetermined")))
     if family == "others":
         says_why = coded or judge(small, rules=rules).reason != "undetermined"
         return (from_system and (subject or brings_back or says_why)) or (subject and brings_back)
