@@ -40,10 +40,12 @@ _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d]|\.\d)")
 # A program's version looks like a status.
 _VERSION = re.compile(r"\b(?:version|release|exim|postfix|sendmail|qmail|e?smtpd?|server|mailer|agent|v)[ /:]{1,3}\d+(?:\.\d+){1,4}")
 _ADDRESS = re.compile(r"<?[\w.+='/-]{1,80}@[\w.-]{1,120}>?")
-# Words of a program around another's answer: IronPort's name for its class of errors, Postfix' name for its check.
+# Words of a program around another's answer: IronPort's name for its class of errors, Postfix' name for its check and for what it met.
 _WRAPPING = re.compile(
+    r"refused to talk(?: to me)?:? ?|"
     r"[45]\.\d\.\d - (?:unknown address|other network|bad sender|delivery time) (?:error|problem)(?= )|recipient address rejected: (?!access denied)"
 )
+_FOR_NOW = re.compile(r"\btemporar(?:y|ily)\b|\btry (?:again )?later\b|\b(?:at this time|at the moment|currently|for now)\b")
 _BLANK = re.compile(r"\s+")
 # A part of a pattern that a text must not hold: groups, sets, escapes and what a mark makes optional.
 _MAYBE = r"(?:(?:[+*?]|\{[^}]*\})[+?]?)"
@@ -174,7 +176,7 @@ def judge(diagnostic: str, status: str = "", *, after_data: bool = False, rules:
     rule = rules.first(words, exact, code, said)
     if after_data and not rule.pieces and rule.id not in _AT_THE_END and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
         return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA")
-    return Judgement(_kind(rule, exact, code), rule.reason, exact, code, rule.id)
+    return Judgement(_kind(rule, exact, code, words), rule.reason, exact, code, rule.id)
 
 
 def as_said(text: str) -> str:
@@ -188,8 +190,9 @@ def _exact(written: list[str], status: str) -> str:
     return min(known, key=lambda each: "542".index(each[0])) if known else status or (written[0] if written else "")
 
 
-def _kind(rule: ReasonRule, status: str, code: int) -> str:
-    """A server that says "for now" (4xx) marks nobody for good, whatever its words."""
-    if rule.kind == "hard" and (400 <= code < 500 or (status.startswith("4.") and rule.reason == "invalid_recipient" and code < 500)):
-        return "soft"
-    return rule.kind
+def _kind(rule: ReasonRule, status: str, code: int, words: str) -> str:
+    """A server that says "for now", in its code (4xx) or in its words, marks nobody for good."""
+    if rule.kind != "hard":
+        return rule.kind
+    for_now = 400 <= code < 500 or (status.startswith("4.") and rule.reason == "invalid_recipient" and code < 500)
+    return "soft" if for_now or (not rule.pieces and _FOR_NOW.search(words)) else "hard"
