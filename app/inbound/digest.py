@@ -44,6 +44,6 @@ def tell_administrators(house: House) -> int:
 def _write(house: House, session: Session, number: int, latest: object, base: str) -> None:
     session.add(InboundDigest(number=number))
     for person in session.scalars(sa.select(Administrator).where(Administrator.is_super, Administrator.enabled)):
-        values = {"number": number, "mails": latest, "url": f"{base}/admin/returned/unprocessed"}
+        values = {"number": number, "mails": latest, "url": f"{base}/admin/inbound/unprocessed"}
         queue_notice(session, person.email, *house.write_mail("inbound_digest", person, values))
     house.jobs.after_commit(session, SEND_NOTICES)

@@ -20,6 +20,7 @@ _RECEIPT = "message/disposition-notification"
 _RETURNED = ("message-id", "list-unsubscribe", "feedback-id", "return-path", "from", "to", "subject", "date", "x-mailer")
 _ARRIVAL = ("return-path", "delivered-to", "envelope-to", "x-original-to", "to", "from", "subject", "message-id", "in-reply-to", "references", "auto-submitted")
 _CERTAIN = frozenset({"address", "by a mail program's button", "held for a list's moderator"})
+_HIDDEN, _HIDDEN_END = re.compile(r"<(?:style|script)\b", re.IGNORECASE), re.compile(r"</(?:style|script)\s{0,9}>", re.IGNORECASE)
 _TAGS = re.compile(r"<(?:br|/p|/div|/tr|/li)[^<>]{0,200}>|<(?![^<>\s]{1,90}@)[^<>]{0,500}>", re.IGNORECASE)
 
 
@@ -108,7 +109,19 @@ def text_for_people(parts: list[Part]) -> str:
         elif part.type.startswith("text/") and not part.inside:
             own.append(part)
     plain = [part.text() for part in own[:4] if part.type != "text/html" and part.body.strip()]
-    return "\n".join(plain) if plain else "\n".join(_TAGS.sub("\n", part.text()) for part in own[:2])
+    return "\n".join(plain) if plain else "\n".join(_TAGS.sub("\n", _shown(part.text())) for part in own[:2])
+
+
+def _shown(html: str) -> str:
+    """Return HTML without its style sheets and scripts; every place is looked at once."""
+    pieces, at = [], 0
+    while begin := _HIDDEN.search(html, at):
+        pieces.append(html[at : begin.start()])
+        end = _HIDDEN_END.search(html, begin.end())
+        if not end:
+            return "".join(pieces)
+        at = end.end()
+    return "".join([*pieces, html[at:]])
 
 
 def _keys(mail: Part, parts: list[Part], returned: Part | None) -> dict[str, object]:

@@ -22,6 +22,7 @@ from app.db import EVERY_TENANT, reading, scoped_to, utcnow
 from app.delivery.again import may_repeat, write_again
 from app.inbound.act import act
 from app.inbound.domains import Ours
+from app.inbound.on_report import brings_dmarc, dmarc_of
 from app.inbound.read import read
 from app.inbound.result import Reading
 from app.inbound.rules import rules_of
@@ -92,11 +93,12 @@ def _reading_of(way: str, source: bytes, rules: Rules) -> Reading:
 def _act(now: Circumstances, mail: Any, source: bytes, found: Reading, rules: Rules) -> None:
     """Act in one transaction; repeat it while the database asks for that."""
     vouched = mail.way in POSTED or (found.kind == "complaint" and is_vouched(source, now.settings.get(SpamComplaint).feedback_domains))
+    report = dmarc_of(source) if brings_dmarc(mail.recipients, found.why) else None
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
             with scoped_to(EVERY_TENANT), Session(now.house.engine) as session:
-                act(Work(session=session, now=now, mail=mail, source=source, reading=found, is_vouched=vouched), rules.version)
+                act(Work(session=session, now=now, mail=mail, source=source, reading=found, is_vouched=vouched, dmarc=report), rules.version)
                 session.commit()
             return
         except DBAPIError as error:

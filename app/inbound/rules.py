@@ -17,5 +17,10 @@ ADDED: sa.Table = table_of(InboundRule)
 
 def rules_of(connection: Connection) -> Rules:
     """Return all rules that are in force, in the order in which they are tried."""
+    return with_added(added_rules(connection))
+
+
+def added_rules(connection: Connection) -> list[AddedRule]:
+    """Return the rules that administrators added and did not switch off."""
     rows = connection.execute(sa.select(ADDED).where(ADDED.c.enabled.is_(True)).order_by(ADDED.c.priority, ADDED.c.id))
-    return with_added([AddedRule(str(row.id), row.pattern, row.reason, row.bounce_class, row.priority) for row in rows])
+    return [AddedRule(str(row.id), row.pattern, row.reason, row.bounce_class, row.priority) for row in rows]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from app.inbound import addresses
 from app.inbound.parts import Part
 from app.inbound.result import Event, judged
-from app.inbound.text_bounce import was_after_data
+from app.inbound.said import was_after_data
 from app.mail.reasons import RULES, Rules, judge
 
 TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
@@ -27,6 +27,23 @@ _IN_TEXT = re.compile(r"^(?:final|original)-recipient[ \t]*:[ \t]*(?:rfc[-/ ]?82
 
 _RECIPIENTS = ("original-recipient", "final-recipient", "x-actual-recipient")
 _NAME = re.compile(r"\s*(?:[\w/-]{1,20}\s*;)?\s*<?([\w.+-]{1,64})@?>?\s*")
+
+# PowerMTA's own verdict, in words that the rules know.
+_CATEGORIES = {
+    "bad-mailbox": "user unknown",
+    "bad-domain": "domain does not exist",
+    "inactive-mailbox": "account is disabled",
+    "quota-issues": "mailbox full",
+    "message-expired": "message expired",
+    "bad-connection": "connection reset",
+    "no-answer-from-host": "no answer from host",
+    "policy-related": "policy",
+    "spam-related": "spam",
+    "virus-related": "virus",
+    "content-related": "content rejected",
+    "routing-errors": "server configuration error",
+    "relaying-issues": "relaying denied",
+}
 
 Group = dict[str, str]
 
@@ -79,7 +96,11 @@ def read_groups(groups: list[Group], people: str, rules: Rules = RULES, complete
 
 def _read(group: Group, people: str, rules: Rules, complete: Callable[[str], str]) -> tuple[str, Event]:
     kind, event = _kind(group), _event(group, people, rules, complete)
-    return kind, event if kind != "delivered" else replace(event, kind="", reason="", rule="")
+    if kind == "delivered":
+        return kind, replace(event, kind="", reason="", rule="")
+    if event.reason == "undetermined" and group.get("action", "").lower().startswith(("delay", "expire")):
+        return kind, replace(event, reason="network_timeout", rule="still waiting")
+    return kind, event
 
 
 def _is_about_recipient(group: Group) -> bool:
@@ -106,8 +127,9 @@ def _event(group: Group, people: str, rules: Rules, complete: Callable[[str], st
         said = f"{said} {_about(recipient, people)}".strip()
     context = _about(recipient, people)
     judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"), rules=rules)
-    if judgement.rule == "nothing" and context:
-        judgement = judge(context, status, rules=rules)
+    for more in (_CATEGORIES.get(group.get("x-powermta-bouncecategory", "").lower(), ""), context):
+        if judgement.reason == "undetermined" and more:
+            judgement = judge(more, status, rules=rules)
     return judged(recipient, found_in, said, judgement)
 
 

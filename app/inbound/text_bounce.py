@@ -32,9 +32,6 @@ _SUBJECT = re.compile(
     r"配信|送信エラー|退信|unzustellbarkeit|onbestelbaar|no entregado|non remis|mancata consegna|niedostarcz|nedoručiteln|teslim",
     re.IGNORECASE,
 )
-_AFTER_DATA = re.compile(
-    r"reply\s+to\s+(?:end\s+of\s+)?data\s+command|after (?:end of )?data\b|\(state 1[5-9]\)|smtp command\s+data\b|>>> (?:data\b|\.\s)|final data", re.IGNORECASE
-)
 _CODED = re.compile(r"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}|\b[45]5\d\b|[45]\.\d\.\d")
 
 
@@ -48,17 +45,16 @@ def read_text(mail: Part, text: str, returned: Part | None, rules: Rules = RULES
     if not failed and not _is_bounce(mail, small[:end], family, returned is not None or end < len(small), rules):
         return None
     people, found_in = (failed, "x-failed-recipients") if failed else people_in(_first_about(looked) if family == "list" else looked[:end], mail, returned)
-    return _kind(mail, small), _events(people, found_in, looked[:end], rules), family or found_in
+    events = _events(people, found_in, looked[:end], rules)
+    if end < len(looked) and all(event.reason == "undetermined" for event in events):
+        # Some name the reply behind the line that announces the returned mail.
+        events = [_of_reply(event, said.replies_in(looked[end:]), rules) for event in events]
+    return _kind(mail, small), events, family or found_in
 
 
 def _first_about(text: str) -> str:
     """Return the first paragraph with an address: a list's refusal names the list, then addresses to write to."""
     return next((paragraph for paragraph in text.split("\n\n") if "@" in paragraph), "")
-
-
-def was_after_data(text: str) -> bool:
-    """Whether a text says that the refusal came after the message itself, not after RCPT."""
-    return bool(_AFTER_DATA.search(text))
 
 
 def _is_bounce(mail: Part, small: str, family: str, brings_back: bool, rules: Rules) -> bool:
@@ -94,12 +90,17 @@ def _events(people: list[str], found_in: str, text: str, rules: Rules) -> list[E
 
 def _judged(text: str, rules: Rules) -> tuple[str, Judgement]:
     """Return what decided and what it means: the first of what may say why that says something, else all of it."""
-    after_data = was_after_data(text)
+    after_data = said.was_after_data(text)
     for words in said.what_is_said(text):
         judgement = judge(words, after_data=after_data, rules=rules)
         if judgement.reason != "undetermined":
             return words[:600].strip(), judgement
     return text[:600].strip(), judge(text, after_data=after_data, rules=rules)
+
+
+def _of_reply(event: Event, reply: str, rules: Rules) -> Event:
+    judgement = judge(reply, after_data=said.was_after_data(reply), rules=rules)
+    return judged(event.recipient, event.found_in, reply, judgement) if judgement.reason != "undetermined" else event
 
 
 def _stretch(own: str, people: list[str], text: str) -> str:

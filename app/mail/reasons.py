@@ -32,9 +32,13 @@ REASONS = frozenset(
     }
 )
 CLASSES = frozenset({"hard", "soft", "block"})
+# These servers look for the mailbox only when they have the message.
+_AT_THE_END = frozenset({"yahoo.account"})
 
 _CODE = re.compile(r"(?<![\d.:/])([45]\d\d)(?=[ -]|$)")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d]|\.\d)")
+# A program's version looks like a status.
+_VERSION = re.compile(r"\b(?:version|release|exim|postfix|sendmail|qmail|e?smtpd?|server|mailer|agent|v)[ /:]{1,3}\d+(?:\.\d+){1,4}")
 _ADDRESS = re.compile(r"<?[\w.+='/-]{1,80}@[\w.-]{1,120}>?")
 # Words of a program around another's answer: IronPort's name for its class of errors, Postfix' name for its check.
 _WRAPPING = re.compile(
@@ -164,10 +168,11 @@ def judge(diagnostic: str, status: str = "", *, after_data: bool = False, rules:
     """
     said = as_said(diagnostic)
     words = _WRAPPING.sub("", _ADDRESS.sub("@", said))
-    code = int(found[1]) if (found := _CODE.search(words)) else 0
-    exact = _exact(_STATUS.findall(words), status)
+    codes = _CODE.findall(words)
+    code = int(next((each for each in codes if each[0] == "5"), codes[0] if codes else 0))
+    exact = _exact(_STATUS.findall(_VERSION.sub("", words)), status)
     rule = rules.first(words, exact, code, said)
-    if after_data and not rule.pieces and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
+    if after_data and not rule.pieces and rule.id not in _AT_THE_END and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
         return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA")
     return Judgement(_kind(rule, exact, code), rule.reason, exact, code, rule.id)
 
@@ -178,8 +183,9 @@ def as_said(text: str) -> str:
 
 
 def _exact(written: list[str], status: str) -> str:
+    """Return the last exact status, one for good before one for now before a success: a transcript holds the replies to other commands, too."""
     known = [each for each in (*reversed(written), status) if each and not each.endswith(".0.0")]
-    return known[0] if known else status or (written[0] if written else "")
+    return min(known, key=lambda each: "542".index(each[0])) if known else status or (written[0] if written else "")
 
 
 def _kind(rule: ReasonRule, status: str, code: int) -> str:

@@ -24,6 +24,8 @@ from app.processes.health import Part, look
 from app.processes.heartbeats import Heartbeat, living
 from app.reports.campaign import Figures, figures_of
 from app.reports.doubts import parked_count
+from app.reports.inbound_mails import unprocessed_count
+from app.reports.inbound_meters import paused_count
 from app.reports.overview import mails_by_day
 from app.web import actor
 from app.web.house import house
@@ -168,6 +170,12 @@ def waiting() -> list[tuple[str, str]]:
         lines.append((ngettext("%(num)d job was set aside", "%(num)d jobs were set aside", jobs), url_for("system.shunted_jobs")))
     if parked := parked_count(db.session().connection()):
         lines.append((ngettext("%(num)d mail in doubt", "%(num)d mails in doubt", parked), url_for("in_doubt.index")))
+    if unread := unprocessed_count(db.session().connection()):
+        lines.append((ngettext("%(num)d mail that came in is unprocessed", "%(num)d mails that came in are unprocessed", unread),
+                      url_for("inbound.unprocessed")))
+    if stopped := paused_count(db.session()):
+        lines.append((ngettext("%(num)d account is paused for complaints", "%(num)d accounts are paused for complaints", stopped),
+                      url_for("complaint_meters.index")))
     paused = db.session.scalars(sa.select(PluginState.name).where(PluginState.state == "paused")).all()
     lines += [(_("The plug-in %(name)s is paused", name=name), url_for("settings_plug_ins.index")) for name in paused]
     return lines

@@ -56,7 +56,7 @@ def mail_views(mail: TestMail, active: str, close_up: CloseUp) -> list[TabLink]:
 def report_tabs(campaign: Campaign, active: str) -> list[TabLink]:
     """The parts of a report."""
     names = [("live", _("Live"), "reports.live"), ("clicks", _("Clicks"), "reports.clicks"), ("recipients", _("Recipients"), "reports.recipients"),
-             ("missed", _("Who did not get it"), "missed.index"), ("preview", _("The mail"), "editor.preview")]
+             ("bounces", _("Bounces"), "reports.bounces"), ("missed", _("Who did not get it"), "missed.index"), ("preview", _("The mail"), "editor.preview")]
     return [TabLink(label, url_for(endpoint, campaign_id=campaign.id), active == name) for name, label, endpoint in names]
 
 

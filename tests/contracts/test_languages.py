@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from babel.dates import format_skeleton
 from itsdangerous import URLSafeTimedSerializer
 from markupsafe import escape
 from werkzeug.test import TestResponse
 
 from app.accounts.models import User
 from app.campaigns.findings import Finding
-from app.db import check_server, db
+from app.db import check_server, db, utcnow
 from app.delivery.canary import Lines, Standing
 from app.house import House
 from app.plugins.builtin.google_analytics import SourceSettings
@@ -35,6 +37,8 @@ TYPED = {
     "delivery_servers": ("name", "host", "username", "dkim_domain"), "links": ("url", "label"), "test_mails": ("subject", "sender", "rcpt_to", "mfrom"),
     "imports": ("file_name", "consent", "header"), "recipients": ("email", "reply"), "api_keys": ("prefix",), "login_sessions": ("user_agent", "address"),
     "shunted_jobs": ("job", "error"), "plugin_states": ("title", "name", "version"), "sender_domains": ("domain", "why"),
+    "inbound_mails": ("mfrom", "recipients", "client", "helo", "sender", "subject"), "inbound_events": ("address", "domain", "diagnostic"),
+    "inbound_counts": ("value",), "inbound_rules": ("pattern", "note", "created_by"), "inbound_forwards": ("target", "reason"),
 }
 # The product's name, this machine, the zone of whoever has not chosen one, the name of a plug-in.
 KNOWN = {"Millpond", "127.0.0.1", "UTC", "Google Analytics"}
@@ -62,6 +66,8 @@ def abroad(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def _data(house: Inhabited) -> set[str]:
     with house.app.app_context():
         found = {*KNOWN, *DEFAULTS, *PUT_IN, check_server(db.engine)}
+    # Under a chart stand days, as the locale has them.
+    found |= {format_skeleton("MMMd", utcnow() - timedelta(days=back), locale=CODE) for back in range(100)}
     for table, columns in TYPED.items():
         for row in house.watcher.execute(f"SELECT {', '.join(columns)} FROM {table}"):  # noqa: S608 - our own tables' names
             found |= {text for value in row if value for text in (json.loads(value) if str(value).startswith("[") else [str(value)])}
@@ -71,8 +77,9 @@ def _data(house: Inhabited) -> set[str]:
 def _numbers(house: Inhabited) -> dict[str, object]:
     town = house.town
     named = {"campaign": "campaign_id", "sent": "sent_campaign", "list": "list_id", "import": "finished_import", "found": "found_id",
-             "subscriber": "subscriber_id", "sending": "sending"}
-    of_house = {"server": "server_id", "mail": "mail_id", "administrator": "administrator_id"}
+             "subscriber": "subscriber_id", "sending": "sending", "event": "event_id"}
+    of_house = {"server": "server_id", "mail": "mail_id", "administrator": "administrator_id", "inbound": "inbound_mail",
+                "rule": "rule_id"}
     return {"user": town.a.user_id, **town.secrets, **{short: town.a.numbers[long] for short, long in named.items()},
             **{short: town.things[long] for short, long in of_house.items()}}
 

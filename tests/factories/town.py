@@ -30,6 +30,7 @@ from app.inbound.webhooks.models import InboundWebhook
 from app.plugins.models import PluginState
 from app.processes.models import ShuntedJob
 from app.settings.sections.product import ProductSettings
+from tests.factories.came_back import account_came_back, house_came_back
 
 Row = TypeVar("Row")
 
@@ -102,6 +103,7 @@ def _account(session: Session, house: House, name: str, canary: str) -> Account:
     _audience(session, house, account)
     _campaigns(session, account)
     _stream(session, account)
+    _came_back(session, account)
     return account
 
 
@@ -187,6 +189,10 @@ def _stream(session: Session, account: Account) -> None:
     account.numbers |= {"stream_id": stream.id, "position": 1}
 
 
+def _came_back(session: Session, account: Account) -> None:
+    account.numbers |= account_came_back(session, account.user_id, account.canary, account.numbers)
+
+
 def _administrators(session: Session, town: Town) -> None:
     for name, is_super in (("super", True), ("sub", False), ("other_sub", False)):
         made = _add(session, Administrator(first_name=name, last_name="Root", email=f"{name}@house.test", username=name, is_super=is_super,
@@ -206,7 +212,7 @@ def _things(session: Session, town: Town) -> None:
     webhook = _add(session, InboundWebhook(name="Relay", kind="generic", public_id="0" * 32,
                                            last_problem="Send the header X-Lettermill-Timestamp with the time in seconds since 1970 (UTC)."))
     town.things = {"webhook_id": webhook.id, "server_id": spare.id, "mail_id": mail.id, "job_id": job.id, "group_id": empty.id, "user_id": town.a.user_id,
-                   "administrator_id": town.people["other_sub"]}
+                   "administrator_id": town.people["other_sub"], **house_came_back(session, town.a.canary)}
 
 
 def _secrets(session: Session, house: House, town: Town) -> None:

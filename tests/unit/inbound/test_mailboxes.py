@@ -321,6 +321,15 @@ def test_after_a_failure_a_saved_setting_lets_it_be_tried_at_once(post: Post) ->
     assert (post.error, post.row.succeeded_at) == ("", post.row.looked_at)
 
 
+def test_what_nobody_foresaw_is_kept_for_a_person_and_not_met_again_at_once(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.set()
+    monkeypatch.setattr(fetching, "opened_imap", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        post.look()
+    assert "nobody foresaw" in post.error
+    assert not post.is_due()
+
+
 def test_the_mailbox_of_complaints_is_another_one(post: Post) -> None:
     post.set()
     post.dovecot.put(mail(1))
