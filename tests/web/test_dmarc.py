@@ -6,7 +6,6 @@ import gzip
 import html
 import re
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -16,15 +15,14 @@ from app.accounts.models import SenderDomain
 from app.inbound.dmarc.models import DmarcReport, DmarcRow
 from app.inbound.dmarc.parse import read_report
 from app.inbound.dmarc.store import store_report
-from app.inbound.on_dmarc import on_dmarc
-from app.inbound.result import Reading
-from app.inbound.work import Work
 from app.reports import dmarc
 from app.reports.dmarc import DAYS, report_on, summaries
 from app.settings.sections.email_delivery import EmailDelivery
 from tests.factories.customers import Customer, looking, words
 from tests.factories.dmarc import gzipped, mail, row
+from tests.factories.returned import Returned
 from tests.factories.signing_in import browser_of, make_administrator
+from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 
 both = pytest.mark.databases("sqlite", "mariadb")
 NOW = datetime.now(UTC)
@@ -92,23 +90,16 @@ def test_a_large_report_is_stored_whole(app: Flask) -> None:
         assert session.scalar(sa.select(sa.func.count()).select_from(DmarcRow)) == 1300
 
 
-@both
-def test_what_comes_to_the_address_is_stored_and_what_cannot_be_read_is_kept_with_the_reason(app: Flask) -> None:
-    told = [_acted(app, raw) for raw in (gzipped(), gzipped(), mail(gzip.compress(b"<feedback>")), b"Subject: hello\r\n\r\nWho are you?\r\n")]
-    assert told == [("", "report", "dmarc aggregate report"), ("", "report", "dmarc aggregate report, stored before"),
-                    ("failed", "report", "dmarc: The XML is broken in line 1: no element found"), ("", "other", "nothing known")]
+def test_what_comes_to_the_address_is_stored_and_what_cannot_be_read_waits_for_a_person(app: Flask, sink: Sink) -> None:  # noqa: F811
+    with app.app_context():
+        back = Returned(app, sink, ["anna@example.org"])
+    back.house.settings.save(EmailDelivery, {"relay_domains": ("mx.mill.example",)}, based_on=None, by="Root", via="form")
+    comes = {name: back.arrive("dmarc@mx.mill.example", raw) for name, raw in {
+        "report": gzipped(), "broken": mail(gzip.compress(b"<feedback>")), "letter": b"Subject: hello\r\n\r\nWho are you?\r\n"}.items()}
+    assert {name: (one.state, one.kind) for name, one in comes.items()} == {
+        "report": ("read", "report"), "broken": ("unprocessed", "report"), "letter": ("read", "other")}
     with looking(app) as session:
-        assert [one.mail_id for one in session.scalars(sa.select(DmarcReport))] == [11]
-
-
-def _acted(app: Flask, raw: bytes) -> tuple[str, str, str]:
-    """Act on a mail that came to the address for reports; return the problem, and what is said of the mail."""
-    with looking(app) as session:
-        work = Work(session=session, now=SimpleNamespace(), mail=SimpleNamespace(id=11, way="smtp"), source=raw,  # type: ignore[arg-type]
-                    reading=Reading("other", "nothing known"))
-        problem = on_dmarc(work)
-        session.commit()
-    return problem, work.reading.kind, work.reading.why
+        assert [one.mail_id for one in session.scalars(sa.select(DmarcReport))] == [comes["report"].id]
 
 
 # ---------------------------------------------------------------------------------------------------------------- counting

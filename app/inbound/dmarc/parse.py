@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from app.inbound.dmarc.attachments import candidates
 from app.inbound.dmarc.report_xml import RawRecord, RawReport, Values, read_xml
-from app.inbound.dmarc.result import Check, NoReport, Policy, Record, Report, ReportError
+from app.inbound.dmarc.result import Check, Policy, Record, Report, ReportError
 from app.inbound.dmarc.unpack import unpacked
 from app.mail.address import AddressError, parse_domain
 from app.words import words
@@ -22,14 +22,14 @@ _FIRST, _LAST = datetime(2012, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UT
 
 
 def read_report(raw: bytes) -> Report:
-    """Return the report that a mail brings, the first one that can be read; raise ReportError, which says why there is none, NoReport where none was meant."""
+    """Return the report that a mail brings, the first one that can be read; raise ReportError, which says why there is none."""
     why: ReportError | None = None
     for data in candidates(raw):
         try:
             return report_of(data)
         except ReportError as error:
             why = why or error
-    raise why or NoReport(words("No attachment is a report: gzip, zip or XML."))
+    raise why or ReportError(words("No attachment is a report: gzip, zip or XML."))
 
 
 def report_of(data: bytes) -> Report:

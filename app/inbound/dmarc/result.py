@@ -10,10 +10,6 @@ class ReportError(Exception):
     """A mail that brings no report that can be read; the message says why."""
 
 
-class NoReport(ReportError):
-    """A mail that brings nothing that looks like a report: somebody wrote to the address."""
-
-
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The record that the receiver found. ``p`` and ``sp``: none, quarantine or reject; ``adkim`` and ``aspf``: r or s."""
