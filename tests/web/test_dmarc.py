@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import html
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,8 +19,10 @@ from app.reports import dmarc
 from app.reports.dmarc import DAYS, report_on, summaries
 from app.settings.sections.email_delivery import EmailDelivery
 from tests.factories.customers import Customer, looking, words
-from tests.factories.dmarc import gzipped, row
+from tests.factories.dmarc import gzipped, mail, row
+from tests.factories.returned import Returned
 from tests.factories.signing_in import browser_of, make_administrator
+from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 
 both = pytest.mark.databases("sqlite", "mariadb")
 NOW = datetime.now(UTC)
@@ -85,6 +88,18 @@ def test_a_large_report_is_stored_whole(app: Flask) -> None:
     _come(app, *rows)
     with looking(app) as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(DmarcRow)) == 1300
+
+
+def test_what_comes_to_the_address_is_stored_and_what_cannot_be_read_waits_for_a_person(app: Flask, sink: Sink) -> None:  # noqa: F811
+    with app.app_context():
+        back = Returned(app, sink, ["anna@example.org"])
+    back.house.settings.save(EmailDelivery, {"relay_domains": ("mx.mill.example",)}, based_on=None, by="Root", via="form")
+    comes = {name: back.arrive("dmarc@mx.mill.example", raw) for name, raw in {
+        "report": gzipped(), "broken": mail(gzip.compress(b"<feedback>")), "letter": b"Subject: hello\r\n\r\nWho are you?\r\n"}.items()}
+    assert {name: (one.state, one.kind) for name, one in comes.items()} == {
+        "report": ("read", "report"), "broken": ("unprocessed", "report"), "letter": ("read", "other")}
+    with looking(app) as session:
+        assert [one.mail_id for one in session.scalars(sa.select(DmarcReport))] == [comes["report"].id]
 
 
 # ---------------------------------------------------------------------------------------------------------------- counting

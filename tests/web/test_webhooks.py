@@ -26,8 +26,10 @@ from app.inbound.webhooks.taking import LARGEST
 from app.settings.models import AuditEntry
 from tests.factories.customers import looking, words
 from tests.factories.hooks import ARN, CERTIFICATE, SUBSCRIBE, Amazon, bounced, rsa_key, ses, signed, sns
+from tests.factories.returned import Returned
 from tests.factories.servers import is_wrong
 from tests.factories.signing_in import browser_of, make_administrator
+from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 
 URL = "/admin/settings/email-delivery/webhooks/"
 ITEM = {"type": "bounce", "recipient": "anna@example.org", "reply": "550 5.1.1 User unknown"}
@@ -264,6 +266,21 @@ def test_a_look_at_the_address_shows_nothing(desk: Desk) -> None:
 def test_five_hundred_items_are_one_transaction(desk: Desk) -> None:
     desk.add()
     assert desk.post([ITEM | {"recipient": f"p{number}@example.org"} for number in range(500)]).json == {"kept": 500, "new": 500}
+
+
+@both
+def test_what_is_posted_about_a_mail_of_ours_is_acted_on_once(desk: Desk, sink: Sink) -> None:  # noqa: F811
+    with desk.app.app_context():
+        back = Returned(desk.app, sink, ["anna@example.org", "ben@example.org", "cleo@example.org"])
+    desk.add()
+    for _ in range(2):
+        desk.post([ITEM | {"return_path": back.mfrom("anna@example.org"), "id": "1"},
+                   {"type": "complaint", "recipient": "hidden@example.org", "token": back.token("ben@example.org"), "id": "2"},
+                   ITEM | {"recipient": "cleo@example.org", "reply": "452 4.2.2 Mailbox full", "id": "3"}])
+        back.read()
+    assert back.suppressed() == {"anna@example.org": "hard_bounce", "ben@example.org": "complaint"}
+    assert [(kind, by) for kind, _, by, _ in back.decisions()] == [("bounce", "header"), ("complaint", "webhook"), ("bounce", "webhook")]
+    assert back.soft("cleo@example.org") == 1
 
 
 # --------------------------------------------------------------------------------------------------------------------- SES

@@ -125,21 +125,21 @@ def test_a_document_type_is_refused_whatever_it_declares(prologue: bytes) -> Non
 
 
 BOMBS: dict[str, str] = {
-    "zeros": "gzip.compress(bytes(200_000_000), 9)",
+    "zeros": "gzip.compress(bytes(100_000_000), 9)",
     "spaces in xml": "gzip.compress(b'<?xml version=\"1.0\"?><feedback>' + b' ' * 100_000_000, 9)",
     "a zip of zeros": "zipped(bytes(100_000_000))",
-    "many elements": "gzip.compress(b'<feedback>' + b''.join(b'<a%d/>' % (i % 977) for i in range(3_000_000)), 6)",
-    "many different elements": "gzip.compress(b'<feedback>' + b''.join(b'<a%d/>' % (i * 7919) for i in range(1_500_000)), 1)",
-    "many rows": "gzip.compress(b'<feedback>' + b''.join(b'<record><row><count>%d</count></row></record>' % (i * 7919) for i in range(300_000)), 1)",
-    "deep": "gzip.compress(b'<feedback>' + b''.join(b'<a%d>' % (i * 7919) for i in range(1_500_000)), 1)",
-    "attributes": "gzip.compress(b'<feedback>' + b'<a ' + b''.join(b'a%d=\">\" ' % (i * 7919) for i in range(1_000_000)), 1)",
+    "many elements": "gzip.compress(b'<feedback>' + b''.join(b'<a%d/>' % (i % 977) for i in range(1_000_000)), 6)",
+    "many different elements": "gzip.compress(b'<feedback>' + b''.join(b'<a%d/>' % (i * 7919) for i in range(600_000)), 1)",
+    "many rows": "gzip.compress(b'<feedback>' + b''.join(b'<record><row><count>%d</count></row></record>' % (i * 7919) for i in range(100_000)), 1)",
+    "deep": "gzip.compress(b'<feedback>' + b''.join(b'<a%d>' % (i * 7919) for i in range(300_000)), 1)",
+    "attributes": "gzip.compress(b'<feedback>' + b'<a ' + b''.join(b'a%d=\">\" ' % (i * 7919) for i in range(500_000)), 1)",
     "one attribute": "gzip.compress(b'<feedback>' + b'<a b=\"' + os.urandom(7_000_000).hex().encode() + b'\"/></feedback>', 1)",
     "a comment": "gzip.compress(b'<feedback><!--' + os.urandom(7_000_000).hex().encode() + b'--></feedback>', 1)",
     "a long text": "gzip.compress(b'<feedback><version>' + os.urandom(9_000_000).hex().encode() + b'</version></feedback>', 1)",
     "many checks": "gzip.compress(b'<feedback><record><auth_results>' "
-                   "+ b''.join(b'<dkim><domain>a%d</domain></dkim>' % (i * 7919) for i in range(400_000)), 1)",
+                   "+ b''.join(b'<dkim><domain>a%d</domain></dkim>' % (i * 7919) for i in range(200_000)), 1)",
     "long names": "gzip.compress(b'<feedback><' + b'n' * 200_000 + b'>' + b''.join(b'<a%d>x</a%d>' % (i, i) for i in range(200_000)), 1)",
-    "many zips": "b''.join(zipped(b'<a/>') for _ in range(20_000))",
+    "many zips": "b''.join(zipped(b'<a/>') for _ in range(5_000))",
 }
 MAILS: dict[str, str] = {
     "nested": "b''.join(b'Content-Type: multipart/mixed; boundary=\"b%d\"\\n\\n--b%d\\n' % (i, i) for i in range(1000)) + b'x' * 9_000_000",
