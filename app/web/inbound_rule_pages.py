@@ -24,6 +24,7 @@ from app.web.inbound_pages import connection
 from app.web.inbound_words import CLASSES, REASONS, inbound_words
 
 LOWEST, HIGHEST = -1000, 1000
+FIRST = min(rule.priority for rule in RULES)
 # A rule that is tried before it is saved has no number yet.
 NEW = "new"
 # So many of the shipped rules are shown before somebody asks for all, or for some by their words.
@@ -39,7 +40,7 @@ class RuleForm(Form):
                          description=_l("What the report counts it under."))
     bounce_class = RadioField(_l("Class"), default="soft", choices=lambda: choices(CLASSES.items()))
     priority = IntegerField(_l("Priority"), [InputRequired(_l("Type a number; 0 comes before all shipped rules.")), NumberRange(LOWEST, HIGHEST, _l(
-        "Type a number from -1000 to 1000."))], default=0, description=_l("Rules of a lower number are tried first. The shipped ones begin at 10."))
+        "Type a number from -1000 to 1000."))], default=0, description=_l("Rules of a lower number are tried first. The shipped ones begin at %(first)s.", first=FIRST))
     note = StringField(_l("Note"), [at_most(200)], description=_l("Where you saw these words, for whoever reads this later."))
 
     def validate_pattern(self, field: Field) -> None:
