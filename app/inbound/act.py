@@ -12,6 +12,7 @@ from app.inbound.models import InboundMail
 from app.inbound.on_bounce import matched, on_bounce, on_delay, on_delivered
 from app.inbound.on_complaint import on_complaint
 from app.inbound.on_leaving import is_request, on_leaving
+from app.inbound.on_report import on_report
 from app.inbound.onward import send_onward
 from app.inbound.undoing import already_done, undo
 from app.inbound.work import Work
@@ -38,10 +39,17 @@ def _act(work: Work) -> str:
         return "failed"
     if work.verdicts and all(verdict.kind == "srs" for _, verdict in work.verdicts):
         return ""  # It is about a mail that we sent on for others.
-    kind = "unsubscribe" if is_request(work) else work.reading.kind
+    kind = _kind(work)
     if already_done(work, kind):
         return ""
     return _ACTS.get(kind, _other)(work)
+
+
+def _kind(work: Work) -> str:
+    """Return what the mail is, where it came to and what it brings considered."""
+    if work.dmarc is not None:
+        return "report"
+    return "unsubscribe" if is_request(work) else work.reading.kind
 
 
 def _noted(work: Work) -> str:
@@ -56,19 +64,15 @@ def _other(work: Work) -> str:
     return "unknown" if any(verdict.about for _, verdict in work.verdicts_of("bounce")) else ""
 
 
-def _nothing(_work: Work) -> str:
-    return ""
-
-
 _ACTS: Mapping[str, Callable[[Work], str]] = {
     "bounce": on_bounce, "delay": on_delay, "delivered": on_delivered, "complaint": on_complaint, "unsubscribe": on_leaving, "auto-reply": _noted,
-    "report": _nothing}
+    "report": on_report}
 
 
 def _write(work: Work, problem: str, version: str) -> None:
     arrival = work.reading.keys.get("arrival", {})
     work.connection.execute(sa.update(MAILS).where(MAILS.c.id == work.mail.id).values(
-        state="unprocessed" if problem else "read", problem=problem, kind="unsubscribe" if is_request(work) else work.reading.kind,
+        state="unprocessed" if problem else "read", problem=problem, kind=_kind(work),
         reading=_plain(work.reading.as_json()), rules=version, read_at=utcnow(), sender=_text(decoded(arrival.get("from", "")), 320),
         subject=_text(decoded(arrival.get("subject", "")), 500)))
 

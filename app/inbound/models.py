@@ -39,7 +39,7 @@ class InboundMail(Base):
     # What the reader said (app.inbound.result.Reading), with the version of the rules it said it by.
     reading: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     rules: Mapped[str] = mapped_column(sa.String(24), default="")
-    # Why it is unprocessed: nobody | no_recipient | unknown (no report that is known) | failed | died
+    # Why it is unprocessed: nobody | no_recipient | unknown (no report that is known) | no_report (of DMARC) | failed | died
     problem: Mapped[str] = mapped_column(sa.String(16), default="")
     tries: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
     arrived_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow, index=True)

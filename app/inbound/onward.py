@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from app.db import utcnow
 from app.inbound.forward import plan_forward, ring, srs_target
 from app.inbound.on_leaving import is_request
-from app.inbound.work import Work
+from app.inbound.work import POSTED, Work
 from app.settings.sections.bounces import Bounces
 from app.settings.sections.spam_complaint import SpamComplaint
 
 
 def send_onward(work: Work) -> None:
     """Plan what is sent on, in the transaction that acts on the mail: each target gets one copy."""
+    if work.mail.way in POSTED:
+        return  # What a relay posts is no mail.
     planned = False
     for recipient, target, rule in _targets(work):
         plan_forward(work.now.house, work.session, mail_id=work.mail.id, source=work.source, recipient=recipient, target=target, rule=rule)

@@ -11,7 +11,7 @@ MOST = 50
 _ADDRESS = r"([^\s<>'\"();:,\[\]@]{1,80}@[\w.-]{3,120})"
 _LABELLED = re.compile(
     r"(?:^|\n)[ \t>*-]*(?:to|recipients?|address|(?:failed|intended|final|original)[ -](?:recipients?|address(?:es)?)|user|rcpt\s{1,9}to|unknown user|"
-    r"(?:recipient|original|failed) address|invalid final delivery user|user mailbox exceeds allowed size|"
+    r"(?:recipient|original|failed) address|addressed to|invalid final delivery user|user mailbox exceeds allowed size|"
     r"failed to deliver to|undeliverable to|your message to|did not reach|mail to|for|送信先\S{0,12}|宛先)"
     r"(?:[ \t]*[:;]\s*|\s+)['\"<(]?(?:rfc822;\s*|smtp:)?([^\s<>'\"();,]{1,90}@[\w.-]{1,120})",
     re.IGNORECASE,
@@ -38,6 +38,8 @@ _NAMES = re.compile(
     r"unknown user(?: name)?(?: in)?:? [\"'<]?([\w.+-]{1,64})[\"'>]?(?:\n|$)",
     re.IGNORECASE,
 )
+# Where an address came from is not whom the mail was for.
+_ALIAS = re.compile(r"\((?:expanded|generated|forwarded|redirected) from:?\s{1,20}<?[^\s<>()]{1,200}>?\)", re.IGNORECASE)
 _OF_SYSTEM = re.compile(
     r"^(?:post-?master|mailer-daemon|abuse|help-?desk|support|admin|administrator|noc|webmaster|root|info|mailsec\d*|unblock|removeme|"
     r"feedback)@", re.IGNORECASE
@@ -47,15 +49,17 @@ _WORDS = frozenset({"the", "is", "was", "unknown", "user", "a", "in", "of", "not
 
 def people_in(said: str, mail: Part, returned: Part | None) -> tuple[list[str], str]:
     """Return whom a text is about and where that stands: in the place of a recipient, else the only people it can be."""
-    ours = _own(mail, returned)
+    ours, bare = _own(mail, returned), _ALIAS.sub("", said)
     for place, pattern in (("line", _AT_START), ("label", _LABELLED), ("command", _COMMAND), ("sentence", _IN_SENTENCE), ("words", _BARE)):
-        if found := _kept(pattern.findall(said), ours):
+        if found := _kept(pattern.findall(bare), ours):
             return found, f"text: {place}"
-    if found := _kept(addresses.in_text(said), ours):
+    if found := _kept(addresses.in_text(bare), ours) or _kept(addresses.in_text(said), ours):
         return found[:1], "text"
     if found := completed(names_in(said), mail, returned):
         return found, "text: name"
-    return (_kept(addresses.in_text(returned.header("to")), set())[:5], "returned to") if returned else ([], "")
+    if found := [each for each in _AT_START.findall(said) if each.lower() not in ours]:
+        return found[:1], "text: line"  # a postmaster's or an administrator's own mailbox
+    return (addresses.in_text(returned.header("to"))[:5], "returned to") if returned else ([], "")
 
 
 def names_in(said: str) -> list[str]:

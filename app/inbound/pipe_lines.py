@@ -15,6 +15,10 @@ def pipe_command(python: str, application: Path, environment: Mapping[str, str])
     return ["/usr/bin/env", *(f"{name}={value}" for name, value in environment.items()), python, "-m", "flask", "--app", str(application), "inbound", "pipe"]
 
 
+# Postfix hands over as many recipients as it has, and the command takes one.
+POSTFIX_MAIN = "lettermill_destination_recipient_limit = 1"
+
+
 def postfix_master(command: list[str], user: str) -> str:
     """Return a service for ``master.cf`` (pipe(8)); ``transport_maps`` names it."""
     words = [f"{{ {word} }}" if " " in word else word for word in command]
@@ -28,7 +32,10 @@ def postfix_alias(command: list[str]) -> str:
 
 def exim_line(command: list[str]) -> str:
     """Return the option of a ``pipe`` transport. Arguments from outside are refused by newer versions, the environment is not."""
-    return f"command = /bin/sh -c '{shlex.join(command)} --recipient \"\\$RECIPIENT\" --sender \"\\$SENDER\"'"
+    whole = f'{shlex.join(command)} --recipient "$RECIPIENT" --sender "$SENDER"'
+    # Exim takes the quotation marks off, then puts values in, and only then the shell reads it.
+    unexpanded = whole.replace("\\", "\\\\").replace("$", "\\$")
+    return f'command = /bin/sh -c "{_escaped(unexpanded)}"'
 
 
 def _escaped(text: str) -> str:

@@ -20,6 +20,8 @@ NO_SUCH_ADDRESS = "550 5.1.1 No such address here"
 RELAYING_DENIED = "550 5.7.1 Relaying denied"
 ROLES = frozenset({"abuse", "postmaster", "root"})
 _TOKENS: Mapping[str, tuple[Kind, Purpose]] = {"b": ("bounce", "mfrom"), "u": ("unsubscribe", "unsubscribe")}
+# Where aggregate reports of DMARC come to (app/inbound/dmarc/address.py).
+REPORTS = "dmarc"
 _SENT_ON = ("srs0=", "srs1=")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 LONGEST_LOCAL = 64
@@ -103,6 +105,8 @@ def _ours(local: str, domain: str, known: Known) -> Verdict:
         return Verdict(kind, about=about) if about else _UNKNOWN
     if local.startswith(_SENT_ON):
         return Verdict("srs") if known.tokens.srs.reverse(f"{local}@{domain}", time.time()) else _UNKNOWN
+    if mark == REPORTS:
+        return Verdict("dmarc")
     if mark in ROLES:
         return Verdict("role")
     rule = first_match(known.rules, local, domain)

@@ -20,8 +20,10 @@ from sqlalchemy.orm import Session
 
 from app.db import EVERY_TENANT, reading, scoped_to, utcnow
 from app.delivery.again import may_repeat, write_again
+from app.delivery.crash import crash_point
 from app.inbound.act import act
 from app.inbound.domains import Ours
+from app.inbound.on_report import brings_dmarc, dmarc_of
 from app.inbound.read import read
 from app.inbound.result import Reading
 from app.inbound.rules import rules_of
@@ -52,6 +54,7 @@ def read_waiting(house: House, first: int, last: int) -> int:
     if rows:
         fresh = [row.id for row in rows if not row.tries]
         write_again(house.engine, lambda connection: _begin(connection, fresh))
+        crash_point("after_begin")
         now = _circumstances(house)
         for row in rows:
             if row.tries:
@@ -92,12 +95,15 @@ def _reading_of(way: str, source: bytes, rules: Rules) -> Reading:
 def _act(now: Circumstances, mail: Any, source: bytes, found: Reading, rules: Rules) -> None:
     """Act in one transaction; repeat it while the database asks for that."""
     vouched = mail.way in POSTED or (found.kind == "complaint" and is_vouched(source, now.settings.get(SpamComplaint).feedback_domains))
+    report = dmarc_of(source) if brings_dmarc(mail.recipients, found.why) else None
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
             with scoped_to(EVERY_TENANT), Session(now.house.engine) as session:
-                act(Work(session=session, now=now, mail=mail, source=source, reading=found, is_vouched=vouched), rules.version)
+                act(Work(session=session, now=now, mail=mail, source=source, reading=found, is_vouched=vouched, dmarc=report), rules.version)
+                crash_point("in_act")
                 session.commit()
+            crash_point("after_act")
             return
         except DBAPIError as error:
             if not may_repeat(error) or time.monotonic() > until:

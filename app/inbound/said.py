@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 LONGEST = 700
-# A reply at the begin of a line, behind the marks of a transcript, or behind the words that introduce one.
+# A reply at the begin of a line, behind the marks of a transcript, or behind the words that introduce one. It goes on in lines that stand
+# further in, or that repeat its code, but for the line of the next recipient; where the codes end a line, the words are in the next one.
 _REPLY = re.compile(
-    r"(?:^|\n|said: ?|was: ?|with: ?|replied: ?|returned |response: ?|error: ?|reports?: ?|: |['\"(])[ \t]{0,30}"
+    r"(?:^|\n|said: ?|was: ?|with: ?|replied: ?|returned |response: ?|error: ?|reports?: ?|: |\], |['\"(\[])[ \t]{0,30}"
     r"(?:<<<|<--|>>>|out:|received[ :>]{0,9}|smtp;|#)?[ \t]{0,9}"
-    r"((?:([45][0-7]\d)(?:[- ]|$)|\(?#?[45]\.\d{1,3}\.\d{1,3}\b)[^\n]*(?:\n[ \t]+[^\n<>]+|\n\2[- ][^\n]*)*)",
+    r"((?:([45][0-7]\d)(?:[- ]|(?=\n)|$)(?:[ \t]{0,9}#?[45]\.\d{1,3}\.\d{1,3})?|\(?#?[45]\.\d{1,3}\.\d{1,3}\b)(?:[ \t]{0,9}\n(?![ \t]*\n))?[^\n]*"
+    r"(?:\n[ \t]+(?!\(|<?[^\s<>]{1,90}@[^\s<>]{1,120}>?[ \t]*(?:[:(]|\n|$))[^\n]+|\n\2[- ][^\n]*)*)",
     re.IGNORECASE,
 )
 _REASON = re.compile(
@@ -18,16 +20,41 @@ _REASON = re.compile(
     r"([^\n]*(?:\n[ \t]*[^\n]+){0,3})",
     re.IGNORECASE,
 )
+_AT_LINE = re.compile(r"^(?:<<<[ \t])?([45][0-7]\d[- ][^\n]*)", re.MULTILINE)
+_PIPELINED = re.compile(r"need rcpt|no valid recipients|rcpt before data|no recipients? (?:specified|given)", re.IGNORECASE)
+_TRANSCRIPT = re.compile(r">>> ?(?:[a-z]{4}|\.)[^\n]{0,300}\n\s{0,30}<<< ?[45]\d\d", re.IGNORECASE)
+_STEP = re.compile(
+    r"in\s+reply\s+to\s+[\w ]{3,20}?\s+command|after (?:end of )?(?:data|message)\b|after (?:rcpt to|mail from|ehlo|helo)|smtp command\s+[a-z]{4}|final data|"
+    r"\(state 1[2-9]\)",
+    re.IGNORECASE,
+)
+_DATA = re.compile(r"\bdata\b|>>> ?\.|after (?:end of )?message|\(state 1[5-9]", re.IGNORECASE)
 _FOR_NOW = re.compile(r"\D{0,3}4")
 
 
 def what_is_said(text: str) -> list[str]:
-    """Return what may say why, the best first: replies for good, replies for now, what stands behind the word reason, the text itself."""
+    """Return what may say why, the best first: the first reply for good, all of them, those for now, what is called the reason, the text itself."""
     replies = [match[1] for match in _REPLY.finditer(text)]
     for_now = [reply for reply in replies if _FOR_NOW.match(reply)]
     for_good = [reply for reply in replies if reply not in for_now]
-    found = (_joined(for_good), _joined(for_now), _joined([match[1] for match in _REASON.finditer(text)]))
-    return [*filter(None, found), text]
+    found = (_joined(for_good[:1]), _joined(for_good), _joined(for_now), _joined([match[1] for match in _REASON.finditer(text)]))
+    return [*dict.fromkeys(filter(None, found)), text]
+
+
+def was_after_data(text: str) -> bool:
+    """Whether a text says that the refusal came after the message itself, not after RCPT: the first step that it names decides.
+
+    A client that pipelines has sent DATA before it reads that RCPT was refused; the server then says that it has no recipient.
+    """
+    if _PIPELINED.search(text):
+        return False
+    step = _TRANSCRIPT.search(text) or _STEP.search(text)
+    return bool(step and _DATA.search(step[0]))
+
+
+def replies_in(text: str) -> str:
+    """Return the replies that stand at the begin of lines, "" without any."""
+    return _joined(_AT_LINE.findall(text))
 
 
 def _joined(found: list[str]) -> str:

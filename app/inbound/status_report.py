@@ -9,8 +9,9 @@ from dataclasses import replace
 from app.inbound import addresses
 from app.inbound.parts import Part
 from app.inbound.result import Event, judged
-from app.inbound.text_bounce import was_after_data
-from app.mail.reasons import RULES, Rules, judge
+from app.inbound.said import was_after_data
+from app.inbound.verdict import verdict
+from app.mail.reasons import RULES, Judgement, Rules, judge
 
 TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _FAILED = ("fail", "expired", "bounce", "undeliver", "reject")
@@ -27,6 +28,23 @@ _IN_TEXT = re.compile(r"^(?:final|original)-recipient[ \t]*:[ \t]*(?:rfc[-/ ]?82
 
 _RECIPIENTS = ("original-recipient", "final-recipient", "x-actual-recipient")
 _NAME = re.compile(r"\s*(?:[\w/-]{1,20}\s*;)?\s*<?([\w.+-]{1,64})@?>?\s*")
+
+# PowerMTA's own verdict, in words that the rules know.
+_CATEGORIES = {
+    "bad-mailbox": "user unknown",
+    "bad-domain": "domain does not exist",
+    "inactive-mailbox": "account is disabled",
+    "quota-issues": "mailbox full",
+    "message-expired": "message expired",
+    "bad-connection": "connection reset",
+    "no-answer-from-host": "no answer from host",
+    "policy-related": "policy",
+    "spam-related": "spam",
+    "virus-related": "virus",
+    "content-related": "content rejected",
+    "routing-errors": "server configuration error",
+    "relaying-issues": "relaying denied",
+}
 
 Group = dict[str, str]
 
@@ -79,7 +97,11 @@ def read_groups(groups: list[Group], people: str, rules: Rules = RULES, complete
 
 def _read(group: Group, people: str, rules: Rules, complete: Callable[[str], str]) -> tuple[str, Event]:
     kind, event = _kind(group), _event(group, people, rules, complete)
-    return kind, event if kind != "delivered" else replace(event, kind="", reason="", rule="")
+    if kind == "delivered":
+        return kind, replace(event, kind="", reason="", rule="")
+    if event.reason == "undetermined" and group.get("action", "").lower().startswith(("delay", "expire")):
+        return kind, replace(event, reason="network_timeout", rule="still waiting")
+    return kind, event
 
 
 def _is_about_recipient(group: Group) -> bool:
@@ -102,13 +124,23 @@ def _event(group: Group, people: str, rules: Rules, complete: Callable[[str], st
     status, comment = _status(group.get("status", ""))
     diagnostic = _CODE_TYPE.sub("", group.get("diagnostic-code", ""))
     said = _REPEATED.sub("", f"{diagnostic} {comment}".strip())
-    if _SAYS_NOTHING.fullmatch(said):
-        said = f"{said} {_about(recipient, people)}".strip()
     context = _about(recipient, people)
     judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"), rules=rules)
-    if judgement.rule == "nothing" and context:
-        judgement = judge(context, status, rules=rules)
+    if _SAYS_NOTHING.fullmatch(said):
+        said, judgement = _by_text(said, context, status, rules)
+    for more in (_CATEGORIES.get(group.get("x-powermta-bouncecategory", "").lower(), ""), context):
+        if judgement.reason == "undetermined" and more:
+            judgement = verdict(more, status, rules)[1]
     return judged(recipient, found_in, said, judgement)
+
+
+def _by_text(said: str, context: str, status: str, rules: Rules) -> tuple[str, Judgement]:
+    """Return what the text for people says of a recipient: in the paragraph that names it, else in all that follows."""
+    paragraph = f"{said} {context.strip().partition(chr(10) * 2)[0]}".strip()
+    words, judgement = verdict(paragraph, "", rules)
+    if judgement.reason == "undetermined":
+        return verdict(f"{said} {context}".strip(), status, rules)
+    return words, verdict(paragraph, status, rules)[1]
 
 
 def _recipient(group: Group, complete: Callable[[str], str]) -> tuple[str, str]:

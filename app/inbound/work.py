@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.audience.telling import tell_later
 from app.db import table_of
+from app.inbound.dmarc.result import Report
 from app.inbound.match import Match, by_address, by_token
 from app.inbound.models import InboundEvent
 from app.inbound.policy import Known, Verdict, judge
@@ -50,7 +51,8 @@ class Circumstances:
 class Work:
     """A mail (its row), its bytes, what the reader said of it, and the transaction in which it is acted on.
 
-    ``is_vouched``: a feedback loop that we know has signed it, or a relay's webhook.
+    ``is_vouched``: a feedback loop that we know has signed it, or a relay's webhook. ``dmarc``: the
+    aggregate report that it brings.
     """
 
     session: Session
@@ -59,6 +61,7 @@ class Work:
     source: bytes
     reading: Reading
     is_vouched: bool = False
+    dmarc: Report | None = None
 
     @property
     def connection(self) -> Connection:

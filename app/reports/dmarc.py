@@ -23,12 +23,13 @@ _PASSED = sa.or_(ROWS.c.dkim, ROWS.c.spf)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A domain's mails of the last days, and how many of them passed."""
+    """A domain's mails of the last days, and how many of them passed. ``report_id``: its latest report."""
 
     domain: str
     mails: int = 0
     passed: int = 0
     last_day: date | None = None
+    report_id: int = 0
 
 
 @dataclass(slots=True)
@@ -91,6 +92,9 @@ def report_on(session: Session, domain: str) -> DomainReport:
     within = sa.and_(about(domain), REPORTS.c.day >= first_day())
     days = [first_day() + timedelta(days=number) for number in range(DAYS)]
     by_day = _by_day(session, within)
+    if days[-1] not in by_day:
+        # Receivers report when a day is over: nothing is said of today yet, which is not the same as no mails.
+        days.pop()
     found = [by_day.get(day, Day()) for day in days]
     total = Day(*(sum(getattr(one, name) for one in found) for name in ("both", "dkim", "spf", "none")))
     refused = session.scalar(sa.select(sa.func.sum(ROWS.c.count)).join(REPORTS, REPORTS.c.id == ROWS.c.report_id)
@@ -115,9 +119,10 @@ def page_of_all(session: Session, after: str, start: str) -> list[Summary]:
 
 def _summed(session: Session, where: sa.ColumnElement[bool], most: int | None = None) -> list[Summary]:
     passed = sa.func.sum(sa.case((_PASSED, ROWS.c.count), else_=0))
-    query = sa.select(REPORTS.c.domain, sa.func.coalesce(sa.func.sum(ROWS.c.count), 0), sa.func.coalesce(passed, 0), sa.func.max(REPORTS.c.day)).join(
+    query = sa.select(REPORTS.c.domain, sa.func.coalesce(sa.func.sum(ROWS.c.count), 0), sa.func.coalesce(passed, 0), sa.func.max(REPORTS.c.day),
+                      sa.func.max(REPORTS.c.id)).join(
         ROWS, ROWS.c.report_id == REPORTS.c.id, isouter=True).where(where, REPORTS.c.day >= first_day()).group_by(REPORTS.c.domain).order_by(REPORTS.c.domain)
-    return [Summary(domain, int(mails), int(good), last) for domain, mails, good, last in session.execute(query.limit(most))]
+    return [Summary(domain, int(mails), int(good), last, number) for domain, mails, good, last, number in session.execute(query.limit(most))]
 
 
 def _added(domain: str, found: Sequence[Summary]) -> Summary:

@@ -28,7 +28,8 @@ STATES: Said = {"waiting": _l("Waiting"), "read": _l("Read"), "unprocessed": _l(
 STATE_TONES = {"waiting": "info", "read": "ok", "unprocessed": "warn"}
 PROBLEMS: Said = {
     "nobody": _l("It is about nobody whom we mailed."), "no_recipient": _l("It does not say whose mail came back."),
-    "unknown": _l("It came to a return path, and is no report that we know."), "failed": _l("The reader could not make sense of it."),
+    "unknown": _l("It came to a return path, and is no report that we know."), "no_report": _l("It is a report of DMARC that cannot be read."),
+    "failed": _l("The reader could not make sense of it."),
     "died": _l("Reading it took too long, or broke off."),
 }
 MATCHES: Said = {

@@ -13,18 +13,18 @@ from flask import current_app
 from flask_babel import gettext as _
 
 from app.db import db, utcnow
-from app.inbound.mailboxes.account import account_of, source_of
+from app.inbound.mailboxes.account import SECTIONS, account_of, source_of
 from app.inbound.mailboxes.check import test_mailbox
 from app.inbound.mailboxes.state import row_of, said_again
 from app.inbound.mailboxes.steps import Step
-from app.inbound.pipe_lines import exim_line, pipe_command, postfix_alias, postfix_master
+from app.inbound.pipe_lines import POSTFIX_MAIN, exim_line, pipe_command, postfix_alias, postfix_master
 from app.settings.audit import record
 from app.settings.monitoring import MAILBOX, Monitored
-from app.settings.schema import name_of, problems
+from app.settings.schema import name_of, problems, specs
 from app.web import actor
 from app.web.forms import SectionForm
 from app.web.house import house, settings
-from app.words import Words
+from app.words import Words, marked
 
 Groups = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -33,7 +33,7 @@ Groups = tuple[tuple[str, tuple[str, ...]], ...]
 class Looked:
     """How the last look into a mailbox went, so many seconds ago. ``error`` is None where all is well."""
 
-    ago_s: float
+    ago_s: int
     mails: int
     total: int
     too_large: int
@@ -43,8 +43,15 @@ class Looked:
 def monitored_context(number: int, groups: Groups) -> dict[str, Any]:
     """Return what the template of a monitored section reads. ``groups``: the titles above its own settings, with their names."""
     config = house().config
-    return {"groups": groups, "looked": looked(number), "pipes": pipes(), "tried": None, "is_trial": False,
+    return {"groups": _whole(number, groups), "looked": looked(number), "pipes": pipes(), "tried": None, "is_trial": False,
             "inbound_port": config.inbound_port, "inbound_host": config.inbound_host}
+
+
+def _whole(number: int, groups: Groups) -> Groups:
+    """Return the groups, with what stands in none of them in one of its own: no setting is left off the page."""
+    known = {name for _title, names in groups for name in names} | set(specs(Monitored))
+    rest = tuple(name for name in specs(SECTIONS[number]) if name not in known)
+    return (*groups, (marked("More"), rest)) if rest else groups
 
 
 def looked(number: int) -> Looked | None:
@@ -52,7 +59,7 @@ def looked(number: int) -> Looked | None:
     account, row = account_of(settings(), number), row_of(house().engine, number)
     if account is None or row is None or row.looked_at is None or row.source != source_of(account):
         return None
-    ago_s = max((utcnow() - row.looked_at).total_seconds(), 0.0)
+    ago_s = max(int((utcnow() - row.looked_at).total_seconds()), 1)
     return Looked(ago_s, row.mails, row.total, row.too_large, said_again(row.error))
 
 
@@ -62,7 +69,8 @@ def pipes() -> list[tuple[str, str]]:
     environment = {"LETTERMILL_DATA": str(config.data.absolute())}
     command = pipe_command(sys.executable, Path(current_app.root_path).parent / "wsgi.py", environment)
     user = pwd.getpwuid(os.getuid()).pw_name
-    return [(_("Postfix: a line of master.cf, for a transport"), postfix_master(command, user)), (_("Postfix: a line of the aliases"), postfix_alias(command)),
+    return [(_("Postfix: a line of master.cf; transport_maps names it as lettermill:"), postfix_master(command, user)),
+            (_("Postfix: the line of main.cf that belongs to it"), POSTFIX_MAIN), (_("Or Postfix: a line of the aliases"), postfix_alias(command)),
             (_("Exim: the command of a pipe transport"), exim_line(command))]
 
 

@@ -76,6 +76,6 @@ def test_an_administrator_hears_a_customers_canary_among_the_people_and_what_cam
     lines = [line for line in heard.pop("/user/go/").split("<li>") if canary in line]
 
     elsewhere = {path.rstrip("/").rpartition("/")[0] for path in heard if not path.startswith("/admin/inbound/")}
-    assert elsewhere <= {"/admin", "/admin/users", "/admin/users/sender-domains"}
+    assert elsewhere <= {"/admin", "/admin/users", "/admin/users/sender-domains", "/admin/users/dmarc"}
     assert lines
     assert all(line.startswith('<a href="/admin/users/') for line in lines)

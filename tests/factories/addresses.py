@@ -19,7 +19,7 @@ FINISHED = {"imports.show", "imports.rejected"}
 # Routes about a domain that is proven; all others get one that waits.
 PROVEN = {"dmarc.show"}
 # Names in addresses that are no numbers, by room; secrets by door.
-NAMES = {"settings_plug_ins": "google_analytics", "api_settings": "product", "admin_dmarc": "proven.canary-a1da.test"}
+NAMES = {"settings_plug_ins": "google_analytics", "api_settings": "product"}
 SECRETS = {"auth.sign_in_once": "sign_in", "auth.reset": "reset", "auth.confirm_email": "confirm"}
 # Routes about a mail that came in; all others about a mail get one of the test mailbox.
 INBOUND = {"inbound.show", "inbound.source"}

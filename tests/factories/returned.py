@@ -25,6 +25,8 @@ class Returned(Mailed):
 
     def __init__(self, *arguments: object, **values: object) -> None:
         super().__init__(*arguments, **values)  # type: ignore[arg-type]
+        people: list[str] = arguments[2]  # type: ignore[assignment]
+        self.first, self.second = people[0], people[-1]
         self.go_out()
         self.spool = Spool(self.house.config.data)
 
@@ -69,6 +71,12 @@ class Returned(Mailed):
                 f"Original-Rcpt-To: {named}\r\n\r\n"
                 "--YY\r\nContent-Type: message/rfc822\r\n\r\n")
         return text.encode() + source + b"\r\n--YY--\r\n"
+
+    def bare_complaint(self, address: str) -> bytes:
+        """Return a feedback report that names an address, and brings no mail back."""
+        return (b"From: feedback@arf.loops.example\r\nTo: fbl@localhost\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
+                b'Content-Type: multipart/report; report-type=feedback-report; boundary="Z"\r\n\r\n--Z\r\nContent-Type: message/feedback-report\r\n\r\n'
+                b"Feedback-Type: abuse\r\nVersion: 1\r\nOriginal-Rcpt-To: " + address.encode() + b"\r\n\r\n--Z--\r\n")
 
     # ------------------------------------------------------------------------------------------------------ arriving
 

@@ -134,6 +134,7 @@ def _proven(session: Session, account: Account) -> int:
                                        begin_at=begin, end_at=begin + timedelta(days=1), policy="none", mails=70))
     session.add_all([DmarcRow(report_id=report.id, source_ip="192.0.2.1", count=60, disposition="none", dkim=True, spf=True, header_from=domain.domain),
                      DmarcRow(report_id=report.id, source_ip="2001:db8::1", count=10, disposition="quarantine", header_from=domain.domain)])
+    account.numbers["report_id"] = report.id
     return domain.id
 
 
@@ -207,7 +208,9 @@ def _things(session: Session, town: Town) -> None:
     job = _add(session, ShuntedJob(job="send_notices", ids={}, error="OSError: it broke", traceback="Traceback"))
     empty = _add(session, UserGroup(name="Nobody", permissions=[], limits={}))
     session.add(PluginState(name="google_analytics", title="Google Analytics", state="enabled", version="1.0.0"))
-    webhook = _add(session, InboundWebhook(name="Relay", kind="generic", public_id="0" * 32, last_problem="It does not fit."))
+    # With the problem that a post of nothing has: the same one again is not written.
+    webhook = _add(session, InboundWebhook(name="Relay", kind="generic", public_id="0" * 32,
+                                           last_problem="Send the header X-Lettermill-Timestamp with the time in seconds since 1970 (UTC)."))
     town.things = {"webhook_id": webhook.id, "server_id": spare.id, "mail_id": mail.id, "job_id": job.id, "group_id": empty.id, "user_id": town.a.user_id,
                    "administrator_id": town.people["other_sub"], **house_came_back(session, town.a.canary)}
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email import message_from_bytes
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -27,27 +26,25 @@ from app.delivery.policies import policy_of
 from app.delivery.reconcile import reconcile
 from app.delivery.server_models import DeliveryServer
 from app.inbound.domains import Ours
-from app.inbound.forward import plan_forward
-from app.inbound.mailboxes.poll import poll
-from app.inbound.mailboxes.state import MAILBOXES, due_mailboxes, row_of, said_again
 from app.inbound.spool import Spool
 from app.plugins.testing import PluginKit
 from app.settings.kinds import as_text
 from app.settings.schema import name_of, specs
 from app.settings.sections import CORE
-from app.settings.sections.bounces import Bounces
 from tests.factories import sending as factory
 from tests.factories.mailed import Mailed
 from tests.factories.signing_in import browser_of, make_administrator
 from tests.plugins import SITE
-from tests.services.dovecot import PASSWORD, USER, Dovecot
+from tests.services.dovecot import Dovecot
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 from tests.unit.inbound.wire import Wire, listening
+from tests.web.incoming_tries import INCOMING, replies_to, way_out
+from tests.web.returning_tries import RETURNING
 from workers.sweep import start_due_campaigns, watch_canaries
 
 ANNA = "anna@example.org"
 Try = Callable[["Office"], None]
-TRIES: dict[str, Try] = {}
+TRIES: dict[str, Try] = INCOMING | RETURNING
 
 
 class Office:
@@ -57,7 +54,7 @@ class Office:
         self.app, self.sink, self.house, self.dovecot = app, sink, app.extensions["lettermill"], dovecot
         self.maya = make_administrator(app)
         self.browser: FlaskClient = browser_of(app, self.maya)
-        self._names = iter(f"customer{number}" for number in range(10))
+        self._names = iter(f"customer{number}" for number in range(30))
 
     def set(self, setting: str, value: object) -> None:
         """Change one setting on its page, and see that it was saved."""
@@ -70,9 +67,13 @@ class Office:
         answer = self.browser.post(f"/admin/settings/{section}/", data=typed)
         assert answer.status_code == 303, re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text))[:2000]
 
+    def next_name(self) -> str:
+        """Return the name of another customer."""
+        return next(self._names)
+
     def mailed(self) -> Mailed:
         """Return a campaign of a new customer that is frozen, and not sent yet."""
-        return Mailed(self.app, self.sink, [ANNA], next(self._names))
+        return Mailed(self.app, self.sink, [ANNA], self.next_name())
 
     def sent(self) -> Mailed:
         """Send a campaign; the sink forgets what was before."""
@@ -85,7 +86,7 @@ class Office:
         """Send the first four mails of a campaign to eight; let one of their readers complain."""
         self.change(sa.delete(Suppression))
         people = [f"c{number}@example.org" for number in range(8)]
-        mailed = Mailed(self.app, self.sink, people, next(self._names), canary_mails=4)
+        mailed = Mailed(self.app, self.sink, people, self.next_name(), canary_mails=4)
         mailed.go_out()
         if complained:
             self.change(sa.insert(Suppression).values(pattern="c1@example.org", reason="complaint", created_at=utcnow()))
@@ -163,34 +164,23 @@ def _the_catch_all_domain_is_the_return_paths(office: Office) -> None:
     assert office.sink.taken[0].mfrom.endswith("@catch.example")
 
 
-def _replies(office: Office, *addresses: str) -> list[str]:
-    """What the inbound server answers now, in one session, to RCPT for each of these addresses."""
-    house = office.house
-    ours = Ours(house.engine, house.settings, house.tokens, house.config.base_url)
-    with listening(ours.now, Spool(house.config.data)) as port:
-        wire = Wire(port)
-        said = [wire.rcpt(address)[:9] for address in addresses]
-        wire.close()
-    return said
-
-
 @of("email-delivery.relay_domains")
 def _the_inbound_server_takes_mail_for_relay_domains(office: Office) -> None:
     addresses = ("abuse@relay.example", "abuse@xn--mller-kva.example", "abuse@other.example", "postmaster")
-    assert _replies(office, *addresses) == ["550 5.7.1"] * 3 + ["250 2.1.5"]
+    assert replies_to(office, *addresses) == ["550 5.7.1"] * 3 + ["250 2.1.5"]
     office.set("email-delivery.relay_domains", "Relay.example\nMüller.example")
-    assert _replies(office, *addresses) == ["250 2.1.5"] * 2 + ["550 5.7.1", "250 2.1.5"]
+    assert replies_to(office, *addresses) == ["250 2.1.5"] * 2 + ["550 5.7.1", "250 2.1.5"]
 
 
 @of("email-delivery.aliases")
 def _the_inbound_server_takes_mail_that_an_alias_matches(office: Office) -> None:
     office.set("email-delivery.relay_domains", "relay.example")
     addresses = ("sales-7@relay.example", "nobody@relay.example", "sales-7@other.example", f"b+{'a' * 31}@relay.example")
-    assert _replies(office, *addresses) == ["550 5.1.1", "550 5.1.1", "550 5.7.1", "550 5.1.1"]
+    assert replies_to(office, *addresses) == ["550 5.1.1", "550 5.1.1", "550 5.7.1", "550 5.1.1"]
     office.set("email-delivery.aliases", "sales-*@relay.example:office@elsewhere.example")
-    assert _replies(office, *addresses) == ["250 2.1.5", "550 5.1.1", "550 5.7.1", "550 5.1.1"]
+    assert replies_to(office, *addresses) == ["250 2.1.5", "550 5.1.1", "550 5.7.1", "550 5.1.1"]
     office.set("email-delivery.aliases", "*:office@elsewhere.example")
-    assert _replies(office, *addresses) == ["250 2.1.5", "250 2.1.5", "550 5.7.1", "550 5.1.1"]
+    assert replies_to(office, *addresses) == ["250 2.1.5", "250 2.1.5", "550 5.7.1", "550 5.1.1"]
 
 
 def test_a_saved_setting_counts_from_the_next_mail_of_an_open_session_on(office: Office) -> None:
@@ -208,7 +198,7 @@ def test_mail_is_taken_for_whatever_stands_in_return_paths(office: Office) -> No
     token = office.house.tokens.make("mfrom", 7, 9)
     domains = ("central.example", "catch.example", "base.example", "mfrom.example")
     addresses = (*(f"b+{token}@{domain}" for domain in domains), "bounces@fixed.example", "other@fixed.example", "bounces@mfrom.example")
-    assert _replies(office, *addresses) == ["550 5.7.1"] * 7
+    assert replies_to(office, *addresses) == ["550 5.7.1"] * 7
     office.set("email-delivery.centralized_domain", "central.example")
     office.set("bounces.catch_all_domain", "catch.example")
     office.set("system.base_url", "https://base.example")
@@ -216,126 +206,17 @@ def test_mail_is_taken_for_whatever_stands_in_return_paths(office: Office) -> No
     with factory.every_tenant(), factory.session_of(office.house) as session:
         factory.make_server(session, 2, name="fixed", is_default=False, mfrom="bounces@fixed.example")
         session.commit()
-    assert _replies(office, *addresses) == ["250 2.1.5"] * 5 + ["550 5.1.1"] * 2
-
-
-@of("email-delivery.forwards_per_hour")
-def _above_a_rules_limit_mail_is_held(office: Office) -> None:
-    def goes_on(mail_id: int, rule: str) -> str:
-        with factory.every_tenant(), factory.session_of(office.house) as session:
-            made = plan_forward(office.house, session, mail_id=mail_id, source=b"Subject: A\r\n\r\nText\r\n", recipient="sales@relay.example",
-                                target="office@elsewhere.example", rule=rule)
-            session.commit()
-            return made.state
-
-    assert [goes_on(number, "alias:*") for number in range(3)] == ["waiting"] * 3
-    office.set("email-delivery.forwards_per_hour", "2")
-    assert (goes_on(4, "alias:*"), goes_on(5, "role")) == ("held", "waiting")
-
-
-@of("spam-complaint.complaints_address")
-def _mail_names_where_to_complain(office: Office) -> None:
-    assert office.sent().mail(ANNA)["X-Complaints-To"] is None
-    office.set("spam-complaint.complaints_address", "abuse@%sender_domain%")
-    assert office.sent().mail(ANNA)["X-Complaints-To"] == "abuse@example.com"
-    office.set("spam-complaint.complaints_address", "Abuse@Müller.example")
-    assert office.sent().mail(ANNA)["X-Complaints-To"] == "Abuse@xn--mller-kva.example"
-
-
-@of("spam-complaint.fbl_email")
-def _the_inbound_server_takes_what_comes_to_the_fbl_address(office: Office) -> None:
-    addresses = ("fbl@loops.example", "FBL+yahoo@Loops.example", "other@loops.example")
-    assert _replies(office, *addresses) == ["550 5.7.1"] * 3
-    office.set("spam-complaint.fbl_email", "Fbl@loops.example")
-    assert _replies(office, *addresses) == ["250 2.1.5", "250 2.1.5", "550 5.7.1"]
-
-
-def _way_out(office: Office) -> tuple[str, str]:
-    """Send a mail; return the address and the subject of its way out by mail."""
-    typed = re.match(r"<(mailto:[^>]+)>, <http", str(office.sent().mail(ANNA)["List-Unsubscribe"]))
-    assert typed
-    parts = urlsplit(typed[1])
-    return unquote(parts.path), parse_qs(parts.query)["subject"][0]
-
-
-@of("spam-complaint.unsubscribe_email")
-def _who_leaves_by_mail_writes_to_the_address_of_the_setting(office: Office) -> None:
-    address, subject = _way_out(office)
-    assert re.fullmatch(r"u\+[a-z2-7]{31}@lettermill\.localhost", address)
-    office.set("spam-complaint.unsubscribe_email", "Leave!@out.example")
-    address, subject = _way_out(office)
-    assert re.fullmatch(r"Leave!\+[a-z2-7]{31}@out\.example", address)
-    assert subject == "unsubscribe"
-    assert _replies(office, address, "leave!@out.example", f"leave!+{'a' * 31}@out.example", "else@out.example") == [
-        "250 2.1.5", "250 2.1.5", "550 5.1.1", "550 5.7.1"]
+    assert replies_to(office, *addresses) == ["250 2.1.5"] * 5 + ["550 5.1.1"] * 2
 
 
 def test_where_the_address_for_leaving_has_a_plus_or_no_room_the_token_stands_in_the_subject(office: Office) -> None:
     for typed in ("news+leave@out.example", f"{'l' * 33}@out.example"):
         office.set("spam-complaint.unsubscribe_email", typed)
-        address, subject = _way_out(office)
+        address, subject = way_out(office)
         word, token = subject.split(" ")
         assert (address, word) == (typed, "unsubscribe")
         assert office.house.tokens.read("unsubscribe", token)
-        assert _replies(office, address) == ["250 2.1.5"]
-
-
-def _fetched(office: Office, number: int) -> tuple[int, str]:
-    """Let a mailbox be due; return how many mails a look puts into the spool, and what it says went wrong."""
-    office.change(sa.update(MAILBOXES).values(looked_at=None))
-    poll(office.house, number, lambda: None)
-    spool, row = Spool(office.house.config.data), row_of(office.house.engine, number)
-    names = spool.waiting()
-    for name in names:
-        spool.done(name)
-    return len(names), str(said_again(row.error) or "") if row else ""
-
-
-def _a_mailbox_is_fetched_as_its_settings_say(office: Office, section: str, number: int) -> None:
-    dovecot = office.dovecot()
-    right = {"mailbox_host": "localhost", "mailbox_port": dovecot.ports["imap"], "mailbox_security": "none", "mailbox_user": USER,
-             "mailbox_password": PASSWORD}
-    for name, value in right.items():
-        office.set(f"{section}.{name}", value)
-    dovecot.put(b"Subject: 1\r\n\r\n")
-    assert _fetched(office, number) == (0, "")
-    office.set(f"{section}.method", "mailbox")
-    assert "not on the public internet" in _fetched(office, number)[1]
-    office.set(f"{section}.mailbox_internal", "y")
-    assert _fetched(office, number) == (1, "")
-    for name, wrong, why in (("mailbox_host", "127.0.0.9", "Nothing listens"), ("mailbox_port", "1", "Nothing listens"),
-                             ("mailbox_security", "tls", "TLS failed"),
-                             ("mailbox_user", "else", "Sign in"), ("mailbox_password", "else", "Sign in"), ("mailbox_folder", "Else", "Else"),
-                             ("mailbox_protocol", "pop3", "POP3")):
-        office.set(f"{section}.{name}", wrong)
-        assert why in _fetched(office, number)[1], name
-        office.set(f"{section}.{name}", right.get(name, "INBOX" if name == "mailbox_folder" else "imap"))
-    _and_put_where_they_say(office, section, number, dovecot)
-
-
-def _and_put_where_they_say(office: Office, section: str, number: int, dovecot: Dovecot) -> None:
-    for name, value, folder in (("mailbox_after", "move", "Processed"), ("mailbox_move_to", "Done", "Done")):
-        office.set(f"{section}.{name}", value)
-        dovecot.put(f"Subject: {name}\r\n\r\n".encode())
-        assert _fetched(office, number) == (1, "")
-        assert dovecot.mails(folder) == [f"Subject: {name}\r\n\r\n".encode()]
-    office.change(sa.update(MAILBOXES).values(looked_at=utcnow() - timedelta(minutes=4)))
-    for minutes, due in (("5", []), ("3", [number])):
-        office.set(f"{section}.mailbox_minutes", minutes)
-        assert due_mailboxes(office.house.engine, office.house.settings.load()) == due
-
-
-_MAILBOX = ("method", *(name for name in specs(Bounces) if name.startswith("mailbox_")))
-
-
-@of(*(f"bounces.{name}" for name in _MAILBOX))
-def _bounces_are_fetched_as_the_settings_say(office: Office) -> None:
-    _a_mailbox_is_fetched_as_its_settings_say(office, "bounces", 0)
-
-
-@of(*(f"spam-complaint.{name}" for name in _MAILBOX))
-def _complaints_are_fetched_as_the_settings_say(office: Office) -> None:
-    _a_mailbox_is_fetched_as_its_settings_say(office, "spam-complaint", 1)
+        assert replies_to(office, address) == ["250 2.1.5"]
 
 
 @of("email-delivery.preheader_template")

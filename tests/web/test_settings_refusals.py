@@ -36,9 +36,9 @@ REFUSED: Cases = [
     ("email-delivery.aliases", "a@x.example:b@y.example,c@y.example", "Line 1"),
     ("email-delivery.preheader_template", "<script>%PreHeader%</script>", "Only div"),
     ("email-delivery.preheader_template", '<img src="https://x.example/"><p>%PreHeader%</p>', "Only div"),
-    ("bounces.threshold", "0", "from 1 to 100"), ("bounces.threshold", "101", "from 1 to 100"), ("bounces.threshold", "", "Type a number"),
+    ("bounces.threshold", "0", "from 1 to 100"), ("bounces.threshold", "101", "from 1 to 100"),
     ("bounces.forward_to", "office", "whole address"), ("bounces.forward_to", "a@b.example, c@d.example", "address"),
-    ("bounces.method", "pigeon", "Choose one of"), ("bounces.mailbox_port", "0", "from 1 to 65535"), ("bounces.mailbox_port", "65536", "from 1 to 65535"),
+    ("bounces.method", "pigeon", "Choose one of"), ("bounces.mailbox_port", "65536", "from 1 to 65535"),
     ("bounces.mailbox_host", "imap server", "host name"), ("bounces.mailbox_minutes", "0", "from 1 to 1440"),
     ("bounces.mailbox_user", "a\r\nb", "one line"), ("bounces.mailbox_folder", "a\nb", "one line"),
     ("spam-complaint.abuse_email", "abuse@", "whole address"), ("spam-complaint.fbl_email", "@loops.example", "whole address"),
@@ -106,14 +106,14 @@ REACHED = {"method": "mailbox", "mailbox_host": "imap.example.com", "mailbox_use
     ("spam-complaint", {"mailbox_after": "move", "mailbox_move_to": "INBOX"}, "mailbox_move_to", "another folder"),
     ("bounces", {"mailbox_protocol": "pop3", "mailbox_after": "move"}, "mailbox_after", "POP3 has no folders"),
     ("spam-complaint", {"fbl_email": "a@b.example", "unsubscribe_email": "A@b.example"}, "unsubscribe_email", "another address than the FBL email")])
-@pytest.mark.parametrize("act", ["", "test"])
 def test_a_mailbox_that_cannot_be_reached_is_not_saved_and_not_tried(
-        desk: ServerDesk, section: str, typed: dict[str, str], field: str, problem: str, act: str) -> None:
+        desk: ServerDesk, section: str, typed: dict[str, str], field: str, problem: str) -> None:
     kind = next(one for one in CORE if name_of(one) == section)
     form = {one: as_text(spec, getattr(kind(), one)) for one, spec in specs(kind).items()}
-    answer = desk.browser.post(f"/admin/settings/{section}/{act}", data=form | REACHED | typed)
-    assert answer.status_code == 422
-    assert is_wrong(answer.text, field, problem), words(html.unescape(answer.text))[-2500:]
+    for act in ("", "test"):
+        answer = desk.browser.post(f"/admin/settings/{section}/{act}", data=form | REACHED | typed)
+        assert answer.status_code == 422
+        assert is_wrong(answer.text, field, problem), words(html.unescape(answer.text))[-2500:]
     assert desk.house.settings.load().revision == 0
 
 

@@ -30,7 +30,7 @@ def desk(house: House, session: Session, sink: Sink) -> Desk:  # noqa: F811
 
 def rung(house: House) -> list[str]:
     """Return the jobs that wait in the queue of incoming mail, and forget them as a worker would."""
-    queue = Queue("inbound", connection=house.redis, serializer=JSONSerializer)
+    queue = Queue("maintenance", connection=house.redis, serializer=JSONSerializer)
     found = [job.args[0] for job in queue.jobs]
     queue.empty()
     for name in found:

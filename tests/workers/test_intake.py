@@ -12,13 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from app.config import Config
+from app.inbound.models import InboundMail
 from app.inbound.spool import Spool
 from app.settings.sections.email_delivery import EmailDelivery
 from launch.children import tie_to_parent
 from launch.ports import free_port
+from tests.factories.sending import session_of
 from tests.launch.conftest import wait_for
 from tests.unit.inbound.wire import Wire
 
@@ -63,9 +66,12 @@ def test_it_takes_mail_by_smtp_and_lmtp_until_it_is_told_to_end(app: Flask, conf
         wire.say(b"RSET")
         assert wire.post(MAIL, ["sales@relay.test"]).startswith("250")
         assert Wire(lmtp_port, b"LHLO front.test").post(MAIL).startswith("250")
+        assert wait_for(lambda: not Spool(config.data).waiting(), 10)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-    assert len(Spool(config.data).waiting()) == 2
+    with session_of(app.extensions["lettermill"]) as session:
+        assert sorted(session.scalars(sa.select(InboundMail.way))) == ["lmtp", "smtp"]
+    assert Spool(config.data).waiting() == []
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(app: Flask, config: Config) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from flask import abort
 from werkzeug.wrappers import Response
 
-from app.mail.address import AddressError, parse_domain
+from app.inbound.dmarc.models import DmarcReport
 from app.web.dmarc_pages import all_context, domain_context
 from app.web.fragments import page_or_panel
 from app.web.policy import ADMINISTRATOR, Room, policy
@@ -20,12 +19,8 @@ def index() -> Response:
     return page_or_panel("weefive/dmarc/all.html", **all_context())
 
 
-@room.get("/<name>")
-@policy(ADMINISTRATOR, "users")
-def show(name: str) -> Response:
-    """Show what was reported about a domain and the names below it."""
-    try:
-        domain = parse_domain(name)
-    except AddressError:
-        abort(404)
-    return page_or_panel("weefive/dmarc/domain.html", is_everybody=True, **domain_context(domain))
+@room.get("/<int:report_id>")
+@policy(ADMINISTRATOR, "users", report=DmarcReport)
+def show(report: DmarcReport) -> Response:
+    """Show what was reported about the domain of a report and the names below it."""
+    return page_or_panel("weefive/dmarc/domain.html", is_everybody=True, **domain_context(report.domain))

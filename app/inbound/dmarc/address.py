@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from app.delivery.sender_domains import DnsRecord, organisational
 from app.delivery.urls import LOCAL_DOMAIN, base_host
+from app.inbound.policy import REPORTS
 from app.mail.address import AddressError, parse_domain
 from app.settings.sections.bounces import Bounces
 from app.settings.sections.email_delivery import EmailDelivery
 from app.settings.sections.system import SystemSettings
 from app.settings.values import Settings
 
-LOCAL_PART = "dmarc"
+LOCAL_PART = REPORTS
 
 
 def report_domain(settings: Settings, base_url: str) -> str:

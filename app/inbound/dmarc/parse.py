@@ -14,8 +14,6 @@ from app.mail.address import AddressError, parse_domain
 from app.words import words
 
 LONGEST_ORG, LONGEST_ID = 200, 250
-# So many checks of one row are kept: a mail with more signatures is nobody's newsletter.
-MOST_CHECKS = 10
 MOST_MAILS = 2_147_483_647
 _POLICIES = frozenset({"none", "quarantine", "reject"})
 _DISPOSITIONS = _POLICIES | {"pass"}
@@ -99,6 +97,6 @@ def _records(raw: RawReport) -> Iterator[Record]:
 def _record(record: RawRecord, address: str, count: int) -> Record:
     said = {name: record.values.get(f"row/policy_evaluated/{name}", "").lower() for name in ("disposition", "dkim", "spf")}
     checks = tuple(Check(one["how"], one.get("domain", "").lower()[:253], one.get("result", "").lower()[:20], one.get("selector", "")[:63])
-                   for one in record.checks[:MOST_CHECKS])
+                   for one in record.checks)
     return Record(address, count, said["disposition"] if said["disposition"] in _DISPOSITIONS else "", said["dkim"] == "pass", said["spf"] == "pass",
                   record.values.get("identifiers/header_from", "").lower()[:253], checks)

@@ -14,11 +14,19 @@ from xml.parsers import expat
 from app.inbound.dmarc.result import ReportError
 from app.words import words
 
-DEPTH, MOST_ELEMENTS, MOST_RECORDS = 12, 400_000, 10_000
-LONGEST_TEXT = 1000
+DEPTH, MOST_ELEMENTS, MOST_RECORDS = 12, 250_000, 10_000
+LONGEST_TEXT, LONGEST_NAME = 1000, 100
 # A tag or comment of more than this is in no report; expat would hold all of it.
 LONGEST_TOKEN = 256 * 1024
-_CHECKS = {"auth_results/dkim": "dkim", "auth_results/spf": "spf"}
+# So many checks of one row are kept: a mail with more signatures is nobody's newsletter.
+MOST_CHECKS = 10
+# Nothing else is kept, so that a stranger's names take no room.
+WANTED = frozenset({
+    "report_metadata/org_name", "report_metadata/email", "report_metadata/report_id", "report_metadata/date_range/begin",
+    "report_metadata/date_range/end", *(f"policy_published/{name}" for name in ("domain", "p", "sp", "adkim", "aspf", "pct", "testing"))})
+WANTED_OF_RECORD = frozenset({
+    "row/source_ip", "row/count", *(f"row/policy_evaluated/{name}" for name in ("disposition", "dkim", "spf")), "identifiers/header_from"})
+WANTED_OF_CHECK = frozenset({"domain", "selector", "result"})
 Values = dict[str, str]
 
 
@@ -74,18 +82,25 @@ class _Reader:
 
     def _start(self, name: str, _attributes: object) -> None:
         self._elements += 1
-        self._path.append(name.rpartition(":")[2])
+        self._path.append(name.rpartition(":")[2] if len(name) <= LONGEST_NAME else "?")
         self._text, self._length = [], 0
-        if self._path[0] != "feedback":
+        depth = len(self._path)
+        if depth > DEPTH or self._elements > MOST_ELEMENTS:
+            raise ReportError(words("The XML is nested too deeply.") if depth > DEPTH else words("The report has too many elements."))
+        if depth == 1 and self._path[0] != "feedback":
             raise ReportError(words("The XML is no report of DMARC: it begins with %(name)s.", name=self._path[0][:40]))
-        if len(self._path) > DEPTH or self._elements > MOST_ELEMENTS:
-            raise ReportError(words("The XML is nested too deeply.") if len(self._path) > DEPTH else words("The report has too many elements."))
-        if self._path[1:] == ["record"]:
-            if len(self.report.records) >= MOST_RECORDS:
-                raise ReportError(words("The report has more than %(most)s rows.", most=MOST_RECORDS))
-            self.report.records.append(RawRecord())
-        elif how := _CHECKS.get("/".join(self._path[2:])) if self._path[1:2] == ["record"] else None:
-            self.report.records[-1].checks.append({"how": how})
+        if depth == 2 and self._path[1] == "record":
+            self._begin_record()
+        elif self._is_check(depth) and len(self.report.records[-1].checks) < MOST_CHECKS:
+            self.report.records[-1].checks.append({"how": self._path[3]})
+
+    def _begin_record(self) -> None:
+        if len(self.report.records) >= MOST_RECORDS:
+            raise ReportError(words("The report has more than %(most)s rows.", most=MOST_RECORDS))
+        self.report.records.append(RawRecord())
+
+    def _is_check(self, depth: int) -> bool:
+        return depth == 4 and self._path[1] == "record" and self._path[2] == "auth_results" and self._path[3] in {"dkim", "spf"}
 
     def _said(self, text: str) -> None:
         if self._length < LONGEST_TEXT:
@@ -93,22 +108,28 @@ class _Reader:
             self._length += len(text)
 
     def _end(self, _name: str) -> None:
-        text = "".join(self._text).strip()[:LONGEST_TEXT]
-        if text:
-            self._keep(self._path[1:], text)
+        if self._text and 3 <= len(self._path) <= 5:
+            self._keep("".join(self._text).strip()[:LONGEST_TEXT])
         self._path.pop()
         self._text, self._length = [], 0
 
-    def _keep(self, path: list[str], text: str) -> None:
+    def _keep(self, text: str) -> None:
         """Keep the first text of a place: a later one of the same name is of a reporter's own making."""
-        if path[:1] != ["record"]:
-            self.report.values.setdefault("/".join(path), text)
+        if not text:
+            return
+        if self._path[1] != "record":
+            _keep_wanted(self.report.values, "/".join(self._path[1:]), text, WANTED)
             return
         record = self.report.records[-1]
-        if len(path) == 4 and "/".join(path[1:3]) in _CHECKS:
-            record.checks[-1].setdefault(path[3], text)
-        else:
-            record.values.setdefault("/".join(path[1:]), text)
+        if self._path[2] != "auth_results":
+            _keep_wanted(record.values, "/".join(self._path[2:]), text, WANTED_OF_RECORD)
+        elif len(self._path) == 5 and record.checks and record.checks[-1]["how"] == self._path[3]:
+            _keep_wanted(record.checks[-1], self._path[4], text, WANTED_OF_CHECK)
+
+
+def _keep_wanted(values: Values, name: str, text: str, wanted: frozenset[str]) -> None:
+    if name in wanted:
+        values.setdefault(name, text)
 
 
 def _refuse_doctype(*_declared: object) -> NoReturn:

@@ -79,6 +79,13 @@ class Fetching:
     ring: Callable[[], None]
     mails: int = 0
     steps: Steps = field(default_factory=Steps)
+    _ours: Ours = field(init=False)
+    _spool: Spool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the spool once: how full it is, is counted by its files."""
+        self._ours = Ours(self.house.engine, self.house.settings, self.house.tokens, self.house.config.base_url)
+        self._spool = Spool(self.house.config.data)
 
     def fetch(self) -> bool:
         """Fetch batch after batch while there is time; return whether there is more. Raise MailboxFailed."""
@@ -162,11 +169,10 @@ class Fetching:
 
     def _put(self, data: bytes) -> None:
         headers = headers_in(data)
-        ours = Ours(self.house.engine, self.house.settings, self.house.tokens, self.house.config.base_url)
-        envelope = arrived(mfrom=sender_in(headers), recipients=recipients_in(headers, ours.now(), address_of(self.account)),
+        envelope = arrived(mfrom=sender_in(headers), recipients=recipients_in(headers, self._ours.now(), address_of(self.account)),
                            way=self.account.mailbox_protocol, client=self.account.mailbox_host)
         try:
-            Spool(self.house.config.data).put(data, envelope)
+            self._spool.put(data, envelope)
         except (SpoolFull, OSError) as error:
             log.warning("a fetched mail could not be kept", extra={"mailbox": self.number, "why": str(error)})
             raise NoRoomError from error

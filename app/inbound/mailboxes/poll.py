@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 # Longer than any look can take (line.WHOLE_S for each session, fetching.LOOK_S for when the last one begins).
 LEASE_S = 240
+UNFORESEEN = words("Something happened that nobody foresaw. System › Shunted jobs has the details.")
 
 
 def poll(house: HasMailboxes, number: int, ring: Callable[[], None]) -> bool:
@@ -49,5 +50,9 @@ def _look(house: HasMailboxes, number: int, account: Monitored, revision: int, r
         said = words("%(step)s: %(why)s", step=failed.step, why=failed.why)
         note_look(house.engine, number, account, fetching.place, Look(revision=revision, mails=fetching.mails, error=said))
         return False
+    except Exception:
+        # The shunt keeps it for a person; noted here, too, it is not met again every other second.
+        note_look(house.engine, number, account, fetching.place, Look(revision=revision, mails=fetching.mails, error=UNFORESEEN))
+        raise
     note_look(house.engine, number, account, fetching.place, Look(revision=revision, mails=fetching.mails, has_more=has_more))
     return has_more

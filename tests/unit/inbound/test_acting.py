@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -11,13 +13,16 @@ import time_machine
 from flask import Flask
 
 from app.db import utcnow
+from app.inbound.dmarc.models import DmarcReport
 from app.inbound.models import InboundCount, InboundEvent
-from app.inbound.take_in import take_in
+from app.inbound.take_in import keep, take_in
 from app.mail.dkim import DkimSigner, generate_key, public_record
 from app.settings.sections.bounces import Bounces
 from app.settings.sections.email_delivery import EmailDelivery
 from app.settings.sections.spam_complaint import SpamComplaint
 from tests.factories import sending as factory
+from tests.factories.dmarc import mail as dmarc_mail
+from tests.factories.dmarc import xml
 from tests.factories.returned import FULL, SPAM, Returned
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 
@@ -167,10 +172,7 @@ def test_a_report_that_complains_of_nothing_changes_nobody(back: Returned, kind:
 
 
 def test_a_complaint_that_only_names_an_address_is_kept_and_listed(back: Returned) -> None:
-    bare = (b"From: someone@evil.example\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
-            b'Content-Type: multipart/report; report-type=feedback-report; boundary="Z"\r\n\r\n--Z\r\nContent-Type: message/feedback-report\r\n\r\n'
-            b"Feedback-Type: abuse\r\nVersion: 1\r\nOriginal-Rcpt-To: ben@one.example\r\n\r\n--Z--\r\n")
-    mail = back.arrive("postmaster", bare)
+    mail = back.arrive("postmaster", back.bare_complaint("ben@one.example"))
 
     assert (mail.state, mail.problem, back.suppressed(), back.active()) == ("unprocessed", "nobody", {}, 3)
 
@@ -320,12 +322,9 @@ def test_a_bounce_of_what_was_sent_on_goes_back_to_whoever_sent_it_and_counts_ag
 
 
 def test_a_complaint_that_names_an_address_counts_where_a_known_feedback_loop_has_signed_it(back: Returned, monkeypatch: pytest.MonkeyPatch) -> None:
-    bare = (b"From: feedback@arf.loops.example\r\nTo: fbl@localhost\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
-            b'Content-Type: multipart/report; report-type=feedback-report; boundary="Z"\r\n\r\n--Z\r\nContent-Type: message/feedback-report\r\n\r\n'
-            b"Feedback-Type: abuse\r\nVersion: 1\r\nOriginal-Rcpt-To: ben@one.example\r\n\r\n--Z--\r\n")
     key = generate_key("rsa2048")
     monkeypatch.setattr("app.inbound.vouching.txt_records", lambda name: [public_record(key)] if name == "s1._domainkey.arf.loops.example" else [])
-    signed = DkimSigner("arf.loops.example", "s1", key).sign(bare, int(utcnow().timestamp()))
+    signed = DkimSigner("arf.loops.example", "s1", key).sign(back.bare_complaint("ben@one.example"), int(utcnow().timestamp()))
 
     first = back.arrive("postmaster", signed)
     assert (first.problem, back.suppressed()) == ("nobody", {}), "nobody listed that loop"
@@ -334,3 +333,31 @@ def test_a_complaint_that_names_an_address_counts_where_a_known_feedback_loop_ha
     assert (broken.problem, back.suppressed()) == ("nobody", {}), "the signature is broken"
     back.arrive("postmaster", b"Received: by us\r\n" + signed)
     assert (back.suppressed(), back.states()["ben@one.example"]) == ({"ben@one.example": "complaint"}, "unsubscribed")
+
+
+def test_a_report_of_dmarc_is_stored_once_and_one_that_cannot_be_read_is_unprocessed(back: Returned) -> None:
+    back.save(EmailDelivery, relay_domains=("relay.example",))
+    for extra in (b"", b"\r\n"):
+        mail = back.arrive("dmarc@relay.example", dmarc_mail(gzip.compress(xml())) + extra)
+        assert (mail.state, mail.kind, mail.problem) == ("read", "report", "")
+    broken = back.arrive("dmarc@relay.example", dmarc_mail(gzip.compress(xml())[:40]))
+    stray = back.arrive("dmarc@relay.example", b"From: a@b.example\r\nSubject: hi\r\n\r\nhello\r\n")
+
+    with factory.session_of(back.house) as session:
+        assert len(session.scalars(sa.select(DmarcReport)).all()) == 1
+    assert (broken.problem, stray.state, stray.kind) == ("no_report", "read", "other")
+
+
+@pytest.mark.parametrize(("item", "event", "state"), [
+    ({"type": "bounce", "recipient": "ada@one.example", "class": "hard"}, ("bounce", "hard", "webhook", "suppressed"), "active"),
+    ({"type": "bounce", "recipient": "ada@one.example", "reply": "452 4.2.2 Mailbox full"}, ("bounce", "soft", "webhook", "counted"), "active"),
+    ({"type": "complaint", "recipient": "ada@one.example"}, ("complaint", "", "webhook", "unsubscribed"), "unsubscribed"),
+    ({"type": "unsubscribe", "recipient": "ada@one.example"}, ("unsubscribe", "", "webhook", "unsubscribed"), "unsubscribed"),
+    ({"type": "delivered", "recipient": "ada@one.example"}, ("delivered", "", "webhook", "nothing"), "active")])
+def test_what_a_relay_posts_is_acted_on_as_what_comes_by_mail(back: Returned, item: dict[str, str], event: tuple[str, ...], state: str) -> None:
+    row = {"digest": "0" * 64, "way": "webhook", "recipients": [item["recipient"]]}
+    with back.house.engine.begin() as connection:
+        keep(connection, [(row, json.dumps(item).encode())])
+    back.read()
+
+    assert (back.decisions(), back.states()["ada@one.example"]) == ([event], state)

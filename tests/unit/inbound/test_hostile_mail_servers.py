@@ -141,7 +141,8 @@ def _drip(listening: socket.socket) -> None:
 
 
 def test_a_server_without_authenticate_gets_user_name_and_password_in_quotation_marks() -> None:
-    with serving(b"* OK\r\n", imap(CAPABILITY=b"* CAPABILITY IMAP4rev1\r\n%t OK done\r\n", BODY=b"* 1 FETCH (UID 3 BODY[] {1}\r\na)\r\n%t OK done\r\n")) as (port, said):
+    old = b"* CAPABILITY IMAP4rev1\r\n%t OK done\r\n"
+    with serving(b"* OK\r\n", imap(CAPABILITY=old, BODY=b"* 1 FETCH (UID 3 BODY[] {1}\r\na)\r\n%t OK done\r\n")) as (port, said):
         assert by_imap(port) == b"a"
     assert [line.partition(b" ")[2] for line in said if b"LOGIN" in line] == [b'LOGIN "b\\"c\\\\k" "pass word"']
 

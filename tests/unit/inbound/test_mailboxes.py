@@ -252,6 +252,22 @@ def test_a_connection_that_breaks_at_any_command_loses_nothing_and_doubles_nothi
         raise AssertionError("it never came to an end")
 
 
+def test_a_process_that_ends_between_keeping_and_taking_away_doubles_nothing(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_arguments: object) -> None:
+        raise SystemExit
+
+    for protocol, act in (("imap", "ImapFolder.put_away"), ("pop3", "Pop3.delete")):
+        post.set(protocol)
+        post.dovecot.put(mail(1), mail(2))
+        with monkeypatch.context() as ending:
+            ending.setattr(f"app.inbound.mailboxes.{protocol}.{act}", end)
+            with pytest.raises(SystemExit):
+                post.look()
+        assert len(post.taken()) == 2
+        post.look()
+        assert (post.error, post.taken(), post.dovecot.mails()) == ("", [], [])
+
+
 def test_while_there_is_no_room_mail_stays_in_its_mailbox(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     for protocol in WAYS:
         with monkeypatch.context() as small:
@@ -319,6 +335,15 @@ def test_after_a_failure_a_saved_setting_lets_it_be_tried_at_once(post: Post) ->
     assert post.is_due()
     post.look()
     assert (post.error, post.row.succeeded_at) == ("", post.row.looked_at)
+
+
+def test_what_nobody_foresaw_is_kept_for_a_person_and_not_met_again_at_once(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    post.set()
+    monkeypatch.setattr(fetching, "opened_imap", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        post.look()
+    assert "nobody foresaw" in post.error
+    assert not post.is_due()
 
 
 def test_the_mailbox_of_complaints_is_another_one(post: Post) -> None:
