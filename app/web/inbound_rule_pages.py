@@ -39,8 +39,9 @@ class RuleForm(Form):
     reason = SelectField(_l("Reason"), choices=lambda: choices((one, REASONS[one]) for one in USUAL_CLASS),
                          description=_l("What the report counts it under."))
     bounce_class = RadioField(_l("Class"), default="soft", choices=lambda: choices(CLASSES.items()))
-    priority = IntegerField(_l("Priority"), [InputRequired(_l("Type a number; 0 comes before all shipped rules.")), NumberRange(LOWEST, HIGHEST, _l(
-        "Type a number from -1000 to 1000."))], default=0, description=_l("Rules of a lower number are tried first. The shipped ones begin at %(first)s.", first=FIRST))
+    priority = IntegerField(_l("Priority"), [InputRequired(_l("Type a number; 0 comes before all shipped rules.")), NumberRange(
+        LOWEST, HIGHEST, _l("Type a number from -1000 to 1000."))], default=0,
+        description=_l("Rules of a lower number are tried first. The shipped ones begin at %(first)s.", first=FIRST))
     note = StringField(_l("Note"), [at_most(200)], description=_l("Where you saw these words, for whoever reads this later."))
 
     def validate_pattern(self, field: Field) -> None:
