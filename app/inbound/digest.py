@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ONCE_IN = timedelta(hours=1)
 LINES = 10
+# The page that lists them.
+LIST = "/admin/inbound/unprocessed"
 
 
 def tell_administrators(house: House) -> int:
@@ -29,21 +31,23 @@ def tell_administrators(house: House) -> int:
     if not settings.get(Bounces).error_notification:
         return 0
     with scoped_to(EVERY_TENANT), Session(house.engine) as session:
-        last = session.scalar(sa.select(sa.func.max(InboundDigest.at)))
-        if last is not None and utcnow() - last < ONCE_IN:
-            return 0
-        new = sa.and_(InboundMail.state == "unprocessed", InboundMail.read_at > last if last else sa.true())
-        number = session.scalar(sa.select(sa.func.count()).select_from(InboundMail).where(new)) or 0
-        if number:
-            latest = session.scalars(sa.select(InboundMail).where(new).order_by(InboundMail.id.desc()).limit(LINES)).all()
-            _write(house, session, number, latest, base_url(house, settings))
-            session.commit()
+        number = write_digest(house, session, base_url(house, settings))
+        session.commit()
         return number
 
 
-def _write(house: House, session: Session, number: int, latest: object, base: str) -> None:
-    session.add(InboundDigest(number=number))
-    for person in session.scalars(sa.select(Administrator).where(Administrator.is_super, Administrator.enabled)):
-        values = {"number": number, "mails": latest, "url": f"{base}/admin/inbound/unprocessed"}
-        queue_notice(session, person.email, *house.write_mail("inbound_digest", person, values))
-    house.jobs.after_commit(session, SEND_NOTICES)
+def write_digest(house: House, session: Session, base: str) -> int:
+    """Write to each super administrator, unless that was done within the hour or there is nothing new; the caller commits."""
+    last = session.scalar(sa.select(sa.func.max(InboundDigest.at)))
+    if last is not None and utcnow() - last < ONCE_IN:
+        return 0
+    new = sa.and_(InboundMail.state == "unprocessed", InboundMail.read_at > last if last else sa.true())
+    number = session.scalar(sa.select(sa.func.count()).select_from(InboundMail).where(new)) or 0
+    if number:
+        latest = session.scalars(sa.select(InboundMail).where(new).order_by(InboundMail.id.desc()).limit(LINES)).all()
+        session.add(InboundDigest(number=number))
+        for person in session.scalars(sa.select(Administrator).where(Administrator.is_super, Administrator.enabled)):
+            values = {"number": number, "mails": latest, "url": f"{base}{LIST}"}
+            queue_notice(session, person.email, *house.write_mail("inbound_digest", person, values))
+        house.jobs.after_commit(session, SEND_NOTICES)
+    return number

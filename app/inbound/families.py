@@ -25,7 +25,13 @@ MARKS: dict[str, tuple[str, ...]] = {
         "could not be delivered to one or more of its",
         "mail could not be delivered to",
     ),
-    "postfix": ("this is the postfix program", "this is the mail system at host", "could not be delivered to one or more recipients"),
+    "postfix": (
+        "this is the postfix",
+        "this is the mail system at host",
+        "i'm sorry to have to inform you that",
+        "could not be delivered to one or more recipients",
+        "could not be delivered to one or more destinations",
+    ),
     "sendmail": (
         "the following addresses had",
         "transcript of session follows",
@@ -37,8 +43,6 @@ MARKS: dict[str, tuple[str, ...]] = {
         "did not reach the following recipient",
         "delivery has failed to these recipients",
         "your message did not reach",
-        "couldn't be delivered",
-        "wasn't delivered",
         "the following recipient(s) cannot be reached",
         "the following recipient(s) could not be reached",
         "there was a problem delivering your message",
@@ -101,8 +105,6 @@ MARKS: dict[str, tuple[str, ...]] = {
     "google": (
         "delivery to the following recipient",
         "delivery to the following recipient failed permanently",
-        "address not found",
-        "message not delivered",
         "recipient inbox full",
     ),
     "yahoo": (
@@ -139,6 +141,8 @@ MARKS: dict[str, tuple[str, ...]] = {
         "the attached message had permanent",
     ),
     "mailenable": ("message could not be delivered to some recipients", "the following recipient(s) could not be reached", "mailenable"),
+    "interscan": ("sent <<< rcpt to", "message from interscan", "(and other recipients in the same domain)"),
+    "transcript": (">>> rcpt to:", "--> rcpt to:", "reply to rcpt to command", "error following rcpt command", "sent: rcpt to:"),
     "surgemail": ("your message cannot be delivered to the following recipients", "failed to deliver to"),
     "carriers": (
         "could not be delivered to the following",
@@ -156,6 +160,10 @@ MARKS: dict[str, tuple[str, ...]] = {
     "mailru": ("is unable to deliver", "was not delivered to", "письмо не доставлено", "не может быть доставлено", "не удалось доставить"),
     "others": (
         "did not exactly match",
+        "couldn't be delivered",
+        "wasn't delivered",
+        "address not found",
+        "message not delivered",
         "delivery failed",
         "delivery failure",
         "delivery error",
@@ -257,10 +265,13 @@ DELAYS = (
     "message is delayed",
     "wird weiterhin versucht",
 )
+_FLAT = tuple((family, mark) for family, marks in MARKS.items() for mark in marks)
+
 
 def mark_in(text: str) -> str:
     """Return the family of the first mark that a text in small letters holds, "" without any."""
-    for family, marks in MARKS.items():
-        if any(mark in text for mark in marks):
+    # A plain loop: most mails are held against each mark.
+    for family, mark in _FLAT:
+        if mark in text:
             return family
     return ""

@@ -11,7 +11,7 @@ from app.inbound.parts import Part, TooMuchError, take_apart
 from app.inbound.people import completed
 from app.inbound.result import Event, Reading
 from app.inbound.returned import headers_in
-from app.inbound.status_report import groups_in, groups_of, is_status, read_groups
+from app.inbound.status_report import Group, groups_in, groups_of, is_status, read_groups
 from app.mail.reasons import RULES, Rules
 
 _HEADS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "text/rfc822")
@@ -34,31 +34,34 @@ def read_mail(raw: bytes, rules: Rules = RULES) -> Reading:
     returned = next((part.inside[0] for part in parts[1:] if part.type in _HEADS and part.inside), None)
     text = text_for_people(parts)
     returned = returned or headers_in(text)
-    reading = _kind_of(mail, parts, returned, text, raw, rules)
-    reading.keys = _keys(mail, parts, returned)
+    groups = [group for part in parts if is_status(part) for group in groups_of(part)]
+    reading = _kind_of(mail, parts, returned, text, raw, groups, rules)
+    reading.keys = _keys(mail, parts, returned, groups)
     return reading
 
 
-def _kind_of(mail: Part, parts: list[Part], returned: Part | None, text: str, raw: bytes, rules: Rules) -> Reading:
+def _kind_of(mail: Part, parts: list[Part], returned: Part | None, text: str, raw: bytes, groups: list[Group], rules: Rules) -> Reading:
     subject = decoded(mail.header("subject"))
     if found := read_complaint(mail, parts, returned):
         return found
     if any(part.type == _RECEIPT for part in parts):
         # Dovecot's delivery agent writes its refusals in the form of a receipt.
         return _for_people(mail, text, returned, rules) or Reading("other", "receipt of a person's mail program")
-    report = _status_report(mail, parts, returned, text, rules)
+    report = _status_report(mail, groups, returned, text, rules)
     if report and (report.kind == "other" or any(event.recipient for event in report.events)):
         return report
     by_person = _by_person(mail, subject, text)
-    if by_person and not report and _is_certain(mail, subject, by_person):
+    if by_person and not report and _is_certain(mail, subject, text, by_person):
         return by_person
-    return _for_people(mail, text, returned, rules) or report or by_person or _last(mail, subject, raw)
+    found = _for_people(mail, text, returned, rules) or report
+    if not found and (not by_person or by_person.kind == "auto-reply"):
+        found = _last(mail, raw)  # mail systems, too, say of themselves that they answer automatically
+    return found or by_person or Reading("other", "nothing known")
 
 
-def _status_report(mail: Part, parts: list[Part], returned: Part | None, text: str, rules: Rules) -> Reading | None:
+def _status_report(mail: Part, groups: list[Group], returned: Part | None, text: str, rules: Rules) -> Reading | None:
     """Return the reading of the report's groups; where some failed and some wait, what failed is what it is about."""
-    groups = [group for part in parts if is_status(part) for group in groups_of(part)] or groups_in(text)
-    found = read_groups(groups, text, rules, lambda name: (completed([name], mail, returned) or [""])[0])
+    found = read_groups(groups or groups_in(text), text, rules, lambda name: (completed([name], mail, returned) or [""])[0])
     if not found:
         return None
     if any(auto_reply.is_challenge("", event.diagnostic) for _, event in found):
@@ -89,14 +92,16 @@ def _by_person(mail: Part, subject: str, text: str) -> Reading | None:
     return Reading("auto-reply", "headers or subject") if auto_reply.is_auto_reply(mail, subject) else None
 
 
-def _is_certain(mail: Part, subject: str, found: Reading) -> bool:
-    """Whether no words of the text may make a bounce of it: its address or its subject says what it is, and nothing looks like a report."""
-    return found.why in _CERTAIN or (auto_reply.says_away(subject) and "x-failed-recipients" not in mail.headers)
+def _is_certain(mail: Part, subject: str, text: str, found: Reading) -> bool:
+    """Whether no words of the text may make a bounce of it: its address, its subject or its sender says what it is."""
+    if found.kind == "auto-reply":
+        return (auto_reply.says_away(subject) and "x-failed-recipients" not in mail.headers) or text_bounce.may_be_of_person(mail, text)
+    return found.why in _CERTAIN
 
 
-def _last(mail: Part, subject: str, raw: bytes) -> Reading:
-    events = last_resort.events_of(mail, subject, raw)
-    return Reading("bounce", "flufl.bounce", events) if events else Reading("other", "nothing known")
+def _last(mail: Part, raw: bytes) -> Reading | None:
+    events = last_resort.events_of(mail, raw)
+    return Reading("bounce", "flufl.bounce", events) if events else None
 
 
 def text_for_people(parts: list[Part]) -> str:
@@ -124,9 +129,9 @@ def _shown(html: str) -> str:
     return "".join([*pieces, html[at:]])
 
 
-def _keys(mail: Part, parts: list[Part], returned: Part | None) -> dict[str, object]:
+def _keys(mail: Part, parts: list[Part], returned: Part | None, groups: list[Group]) -> dict[str, object]:
     """Return what matching needs: the arrival's own headers, the returned message's, the report's envelope id and redacted recipient."""
-    groups = [group for part in parts if is_status(part) or part.type == "message/feedback-report" for group in groups_of(part)]
+    groups = [*groups, *(group for part in parts if part.type == "message/feedback-report" for group in groups_of(part))]
     wanted = ("original-envelope-id", "original-rcpt-to", "original-mail-from", "reporting-mta", "remote-mta")
     fields = {name: value for name in wanted for value in [next((group[name] for group in groups if name in group), "")] if value}
     back = {name: values[0][:1000] for name, values in returned.headers.items() if name in _RETURNED or name.startswith("x-")} if returned else {}

@@ -9,6 +9,7 @@ from flufl.bounce import scan_message
 
 from app.inbound.parts import Part
 from app.inbound.result import Event
+from app.inbound.text_bounce import looks_like_bounce
 
 # The library and the parser below it are quadratic in some headers; small mails only.
 MOST = 32 * 1024
@@ -16,9 +17,9 @@ MOST_ENCODED = 50
 log = logging.getLogger(__name__)
 
 
-def events_of(mail: Part, subject: str, raw: bytes) -> list[Event]:
+def events_of(mail: Part, raw: bytes) -> list[Event]:
     """Return the recipients that the library finds in a mail that a mail system sent."""
-    if not _is_worth_it(mail, subject, raw):
+    if not looks_like_bounce(mail) or not _is_small(raw):
         return []
     try:
         found = scan_message(email.message_from_bytes(raw))
@@ -29,7 +30,5 @@ def events_of(mail: Part, subject: str, raw: bytes) -> list[Event]:
     return [Event(name, "flufl.bounce", "soft", "undetermined", "", "", "flufl.bounce") for name in names[:50]]
 
 
-def _is_worth_it(mail: Part, subject: str, raw: bytes) -> bool:
-    small = len(raw) <= MOST and raw.count(b"=?") < MOST_ENCODED and raw.count(b"*") < MOST_ENCODED * 4 and raw.count(b"\n--") < MOST_ENCODED
-    sender = mail.header("from").lower()
-    return small and ("daemon" in sender or "postmaster" in sender or mail.header("return-path") == "<>" or "deliver" in subject.lower())
+def _is_small(raw: bytes) -> bool:
+    return len(raw) <= MOST and raw.count(b"=?") < MOST_ENCODED and raw.count(b"*") < MOST_ENCODED * 4 and raw.count(b"\n--") < MOST_ENCODED

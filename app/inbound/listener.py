@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.delivery.crash import crash_point
 from app.inbound.policy import Known, judge
 from app.inbound.protocol import Doorkeeper, StrictLMTP, StrictSMTP, client_of
 from app.inbound.spool import Spool, SpoolFull, Way, arrived
@@ -93,6 +94,7 @@ class Intake:
         except OSError:
             log.exception("mail was put off: the spool cannot be written")
             return _LATER
+        crash_point("after_keep")
         self._on_kept()
         return f"250 2.0.0 Kept as {name[:16]}"
 

@@ -24,9 +24,10 @@ from app.inbound.models import ComplaintMeter, InboundEvent
 from app.jobs import SEND_NOTICES
 from app.settings.audit import record
 from app.settings.sections.spam_complaint import SpamComplaint
+from app.settings.values import Settings
 
 if TYPE_CHECKING:
-    from app.inbound.work import Circumstances
+    from app.house import House
 
 WINDOW = timedelta(days=7)
 WELL, WARNED, PAUSED = "well", "warned", "paused"
@@ -40,18 +41,18 @@ def is_paused(session: Session, user_id: int) -> bool:
     return session.scalar(sa.select(ComplaintMeter.id).where(ComplaintMeter.user_id == user_id, ComplaintMeter.state == PAUSED)) is not None
 
 
-def look_at(session: Session, now: Circumstances, user_id: int) -> ComplaintMeter:
+def look_at(session: Session, house: House, settings: Settings, user_id: int) -> ComplaintMeter:
     """Measure an account after a complaint, in the caller's transaction; warn or pause it where it is over a line."""
     meter = _meter(session, user_id)
     since = max(utcnow() - WINDOW, meter.counts_from or utcnow() - WINDOW)
     meter.delivered, meter.complaints = _delivered(session, user_id, since), _complaints(session, user_id, since)
-    wanted = _state(meter, now.settings.get(SpamComplaint))
+    wanted = _state(meter, settings.get(SpamComplaint))
     if meter.state != PAUSED and wanted != meter.state:
         meter.state, meter.changed_at = wanted, utcnow()
         if wanted == PAUSED:
             _pause(session, user_id)
         if wanted in MAILS:
-            _tell(session, now, user_id, meter)
+            tell(session, house, settings, meter)
     return meter
 
 
@@ -107,11 +108,12 @@ def _pause(session: Session, user_id: int) -> None:
             record(session, ACTOR, "", "campaign.paused", campaign.name, {"id": campaign.id})
 
 
-def _tell(session: Session, now: Circumstances, user_id: int, meter: ComplaintMeter) -> None:
-    owner, lines = session.get_one(User, user_id), now.settings.get(SpamComplaint)
+def tell(session: Session, house: House, settings: Settings, meter: ComplaintMeter) -> None:
+    """Write to the account's owner and to the administrators that it is over a line; the caller commits."""
+    owner, lines = session.get_one(User, meter.user_id), settings.get(SpamComplaint)
     values = {"account": owner.name, "complaints": meter.complaints, "delivered": meter.delivered, "share": share(meter.complaints, meter.delivered) / 100,
               "warn": lines.warn_percent, "pause": lines.pause_percent}
     people: dict[str, Person] = {one.email: one for one in session.scalars(sa.select(Administrator).where(Administrator.is_super, Administrator.enabled))}
     for email, person in (people | {owner.email: owner}).items():
-        queue_notice(session, email, *now.house.write_mail(MAILS[meter.state], person, values))
-    now.house.jobs.after_commit(session, SEND_NOTICES)
+        queue_notice(session, email, *house.write_mail(MAILS[meter.state], person, values))
+    house.jobs.after_commit(session, SEND_NOTICES)

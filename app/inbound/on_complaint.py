@@ -25,7 +25,7 @@ def on_complaint(work: Work) -> str:
     event = Event(match.email, "complaint", reason=work.reading.feedback_type)
     work.note(match, event, "complaint", _act(work, match), 0)
     if not match.is_seed:
-        look_at(work.session, work.now, match.user_id)
+        look_at(work.session, work.now.house, work.now.settings, match.user_id)
     return ""
 
 

@@ -20,7 +20,7 @@ DEPTH = 20
 # Enough of one part's text for every report known; the rest is somebody's mail.
 TEXT = 24 * 1024
 
-_FIELD = re.compile(r"([!-9;-~]{1,100})[ \t]*:[ \t]*(.*)", re.DOTALL)
+LONGEST_NAME = 100
 _PARAMETER = re.compile(r';\s*([\w-]{1,40})\*?(?:0\*?)?\s*=\s*(?:"([^"]{0,300})"|([^\s;]{1,300}))')
 _LINE_OF_BOUNDARY = re.compile(rb"^--([^\s-]\S{5,70})\n", re.MULTILINE)
 _HEADS = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "text/rfc822", "message/news"})
@@ -92,8 +92,10 @@ def headers_of(head: bytes) -> dict[str, list[str]]:
     for written in _unfolded(head.decode("utf-8", "replace")):
         if len(written) > ONE_HEADER:
             raise TooMuchError("one header too large")
-        if match := _FIELD.match(written):
-            found.setdefault(match[1].lower(), []).append(match[2].strip())
+        name, colon, value = written.partition(":")
+        name = name.rstrip(" \t")
+        if colon and name and len(name) <= LONGEST_NAME and name.isascii() and name.isprintable() and " " not in name:
+            found.setdefault(name.lower(), []).append(value.strip())
     return found
 
 

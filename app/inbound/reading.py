@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from app.db import EVERY_TENANT, reading, scoped_to, utcnow
 from app.delivery.again import may_repeat, write_again
+from app.delivery.crash import crash_point
 from app.inbound.act import act
 from app.inbound.domains import Ours
 from app.inbound.on_report import brings_dmarc, dmarc_of
@@ -53,6 +54,7 @@ def read_waiting(house: House, first: int, last: int) -> int:
     if rows:
         fresh = [row.id for row in rows if not row.tries]
         write_again(house.engine, lambda connection: _begin(connection, fresh))
+        crash_point("after_begin")
         now = _circumstances(house)
         for row in rows:
             if row.tries:
@@ -99,7 +101,9 @@ def _act(now: Circumstances, mail: Any, source: bytes, found: Reading, rules: Ru
         try:
             with scoped_to(EVERY_TENANT), Session(now.house.engine) as session:
                 act(Work(session=session, now=now, mail=mail, source=source, reading=found, is_vouched=vouched, dmarc=report), rules.version)
+                crash_point("in_act")
                 session.commit()
+            crash_point("after_act")
             return
         except DBAPIError as error:
             if not may_repeat(error) or time.monotonic() > until:

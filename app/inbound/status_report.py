@@ -10,7 +10,8 @@ from app.inbound import addresses
 from app.inbound.parts import Part
 from app.inbound.result import Event, judged
 from app.inbound.said import was_after_data
-from app.mail.reasons import RULES, Rules, judge
+from app.inbound.verdict import verdict
+from app.mail.reasons import RULES, Judgement, Rules, judge
 
 TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _FAILED = ("fail", "expired", "bounce", "undeliver", "reject")
@@ -123,14 +124,23 @@ def _event(group: Group, people: str, rules: Rules, complete: Callable[[str], st
     status, comment = _status(group.get("status", ""))
     diagnostic = _CODE_TYPE.sub("", group.get("diagnostic-code", ""))
     said = _REPEATED.sub("", f"{diagnostic} {comment}".strip())
-    if _SAYS_NOTHING.fullmatch(said):
-        said = f"{said} {_about(recipient, people)}".strip()
     context = _about(recipient, people)
     judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"), rules=rules)
+    if _SAYS_NOTHING.fullmatch(said):
+        said, judgement = _by_text(said, context, status, rules)
     for more in (_CATEGORIES.get(group.get("x-powermta-bouncecategory", "").lower(), ""), context):
         if judgement.reason == "undetermined" and more:
-            judgement = judge(more, status, rules=rules)
+            judgement = verdict(more, status, rules)[1]
     return judged(recipient, found_in, said, judgement)
+
+
+def _by_text(said: str, context: str, status: str, rules: Rules) -> tuple[str, Judgement]:
+    """Return what the text for people says of a recipient: in the paragraph that names it, else in all that follows."""
+    paragraph = f"{said} {context.strip().partition(chr(10) * 2)[0]}".strip()
+    words, judgement = verdict(paragraph, "", rules)
+    if judgement.reason == "undetermined":
+        return verdict(f"{said} {context}".strip(), status, rules)
+    return words, verdict(paragraph, status, rules)[1]
 
 
 def _recipient(group: Group, complete: Callable[[str], str]) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db import table_of, utcnow
 from app.delivery.again import may_repeat, write_again
+from app.delivery.crash import crash_point
 from app.inbound.models import InboundMail, InboundSource
 from app.inbound.spool import Spool, Taken
 from app.jobs import READ_INBOUND
@@ -62,15 +63,23 @@ def _commit(house: House, spool: Spool, batch: Sequence[Taken]) -> int:
     if not batch:
         return 0
     try:
-        ids = write_again(house.engine, lambda connection: keep(connection, [(_row(one), one.data) for one in batch]))
+        ids = write_again(house.engine, lambda connection: _keep(connection, batch))
     except DBAPIError as error:
         if may_repeat(error):
             raise
         return _one_by_one(house, spool, batch, error)
+    crash_point("after_take_in")
     for one in batch:
         spool.done(one.name)
+    crash_point("after_unlink")
     ring_reading(house, ids)
     return len(batch)
+
+
+def _keep(connection: Connection, batch: Sequence[Taken]) -> list[int]:
+    ids = keep(connection, [(_row(one), one.data) for one in batch])
+    crash_point("in_take_in")
+    return ids
 
 
 def _one_by_one(house: House, spool: Spool, batch: Sequence[Taken], error: DBAPIError) -> int:

@@ -10,12 +10,13 @@ from app.inbound.parts import Part
 from app.inbound.people import people_in
 from app.inbound.result import Event, judged
 from app.inbound.returned import cut
-from app.mail.reasons import RULES, Judgement, Rules, judge
+from app.inbound.verdict import verdict
+from app.mail.reasons import RULES, Rules, judge
 
 LOOKED_AT = 8000
 _DAEMON = re.compile(
     r"mailer[-_. ]?daemon|post ?master|mail[-_ ]?(?:delivery|admin|system|server|er\b)|delivery (?:sub)?system|mdaemon|mail\.?daemon|daemon@|bounce|"
-    r"microsoft exchange|"
+    r"microsoft ?exchange|"
     r"system administrator|mail ?robot|^\W*administrator\b|mmdf|smtp ?(?:gateway|server)|uucp|listserv|majordomo|mailman|-(?:admin|owner|bounces?)@|\bowner-|"
     r"amministratore di sistema|systemadministrator|administrateur syst|administrador del sistema|systeem ?beheerder|<>",
     re.IGNORECASE,
@@ -57,17 +58,32 @@ def _first_about(text: str) -> str:
     return next((paragraph for paragraph in text.split("\n\n") if "@" in paragraph), "")
 
 
+def looks_like_bounce(mail: Part) -> bool:
+    """Whether a mail system seems to have sent the mail, or its subject is one of a bounce."""
+    return _is_from_system(mail) or bool(_SUBJECT.search(decoded(mail.header("subject"))))
+
+
+def may_be_of_person(mail: Part, text: str) -> bool:
+    """Whether neither the sender's name is a mail system's nor the text quotes a code: a person's mailbox, too, sends with an empty return path."""
+    return not _DAEMON.search(mail.header("from")) and "x-failed-recipients" not in mail.headers and not _CODED.search(text[:LOOKED_AT])
+
+
+def _is_from_system(mail: Part) -> bool:
+    return bool(_DAEMON.search(mail.header("from")) or mail.header("return-path").replace(" ", "") == "<>")
+
+
 def _is_bounce(mail: Part, small: str, family: str, brings_back: bool, rules: Rules) -> bool:
     """Whether sender, subject and text are a bounce's; each may be missing where the others leave no doubt."""
-    from_system = bool(_DAEMON.search(mail.header("from")) or mail.header("return-path").replace(" ", "") == "<>")
+    from_system = _is_from_system(mail)
     subject = bool(_SUBJECT.search(decoded(mail.header("subject"))))
     coded = bool(_CODED.search(small))
     if mail.header("in-reply-to") or mail.header("list-unsubscribe"):
-        return from_system and subject and bool(family or coded)
+        return from_system and bool(family or coded) and (subject or family != "others")
     if not family:
-        return subject and (coded or (from_system and judge(small, rules=rules).reason != "undetermined"))
+        return subject and (coded or (from_system and (brings_back or judge(small, rules=rules).reason != "undetermined")))
     if family == "others":
-        return (from_system and (subject or brings_back or coded)) or (subject and brings_back)
+        says_why = coded or judge(small, rules=rules).reason != "undetermined"
+        return (from_system and (subject or brings_back or says_why)) or (subject and brings_back)
     return from_system or subject or brings_back or coded
 
 
@@ -78,24 +94,14 @@ def _kind(mail: Part, small: str) -> str:
 
 def _events(people: list[str], found_in: str, text: str, rules: Rules) -> list[Event]:
     """Return an event for each: judged by what stands between its place and the next one's, else by all that is said."""
-    words, whole = _judged(text, rules)
+    words, whole = verdict(text, "", rules)
     if len(people) < 2:
         return [judged(people[0] if people else "", found_in, words, whole)]
     events = []
     for own in people:
-        words, judgement = _judged(_stretch(own, people, text), rules)
+        words, judgement = verdict(_stretch(own, people, text), "", rules)
         events.append(judged(own, found_in, words, judgement if judgement.reason != "undetermined" else whole))
     return events
-
-
-def _judged(text: str, rules: Rules) -> tuple[str, Judgement]:
-    """Return what decided and what it means: the first of what may say why that says something, else all of it."""
-    after_data = said.was_after_data(text)
-    for words in said.what_is_said(text):
-        judgement = judge(words, after_data=after_data, rules=rules)
-        if judgement.reason != "undetermined":
-            return words[:600].strip(), judgement
-    return text[:600].strip(), judge(text, after_data=after_data, rules=rules)
 
 
 def _of_reply(event: Event, reply: str, rules: Rules) -> Event:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 RULES_FILE = Path(__file__).with_name("reasons.json")
 # Longer diagnostics say nothing new after this many characters.
@@ -40,10 +40,12 @@ _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d]|\.\d)")
 # A program's version looks like a status.
 _VERSION = re.compile(r"\b(?:version|release|exim|postfix|sendmail|qmail|e?smtpd?|server|mailer|agent|v)[ /:]{1,3}\d+(?:\.\d+){1,4}")
 _ADDRESS = re.compile(r"<?[\w.+='/-]{1,80}@[\w.-]{1,120}>?")
-# Words of a program around another's answer: IronPort's name for its class of errors, Postfix' name for its check.
+# Words of a program around another's answer: IronPort's name for its class of errors, Postfix' name for its check and for what it met.
 _WRAPPING = re.compile(
+    r"refused to talk(?: to me)?:? ?|"
     r"[45]\.\d\.\d - (?:unknown address|other network|bad sender|delivery time) (?:error|problem)(?= )|recipient address rejected: (?!access denied)"
 )
+_FOR_NOW = re.compile(r"\btemporar(?:y|ily)\b|\btry (?:again )?later\b|\b(?:at this time|at the moment|currently|for now)\b")
 _BLANK = re.compile(r"\s+")
 # A part of a pattern that a text must not hold: groups, sets, escapes and what a mark makes optional.
 _MAYBE = r"(?:(?:[+*?]|\{[^}]*\})[+?]?)"
@@ -53,12 +55,11 @@ _GROUP = rf"\((?:{_PLAIN}|\((?:{_PLAIN}|\({_PLAIN}*\))*\))*\)"
 _NOT_LITERAL = re.compile(rf"{_GROUP}{_MAYBE}?|{_SET}{_MAYBE}?|\\.{_MAYBE}?|.{_MAYBE}|[.^$|]")
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """One wording of a rule: a text without ``hint`` cannot match, so most texts are never held against the pattern."""
 
     hint: str
-    pattern: re.Pattern[str]
+    search: Callable[[str], re.Match[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +80,6 @@ class ReasonRule:
     source: str
     pieces: tuple[str, ...] = ()
 
-    def fits(self, words: str, status: str, code: int, said: str) -> bool:
-        """Whether the rule holds: ``words`` are what was ``said`` in small letters, without addresses."""
-        if self.pieces:
-            return _follow(self.pieces, said)
-        if self.codes and code not in self.codes:
-            return False
-        if self.status and not self.status.match(status):
-            return False
-        return not self.ways or any(way.hint in words and way.pattern.search(words) for way in self.ways)
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -101,8 +92,19 @@ class Rules:
         return iter(self.tried)
 
     def first(self, words: str, status: str, code: int, said: str) -> ReasonRule:
-        """Return the rule that decides; the last one of the file fits anything."""
-        return next(rule for rule in self.tried if rule.fits(words, status, code, said))
+        """Return the rule that decides: ``words`` are what was ``said`` in small letters, without addresses. The last rule fits anything.
+
+        Plain loops in one place: some thousand wordings are looked for in each mail.
+        """
+        for rule in self.tried:
+            if (rule.codes and code not in rule.codes) or (rule.status and not rule.status.match(status)):
+                continue
+            for hint, search in rule.ways:
+                if hint in words and search(words):
+                    return rule
+            if not rule.ways and (not rule.pieces or _follow(rule.pieces, said)):
+                return rule
+        raise AssertionError("the last rule of the file fits anything")
 
 
 def ordered(rules: Sequence[ReasonRule], written: str) -> Rules:
@@ -153,7 +155,7 @@ def read_rules(written: str) -> Rules:
 def _rule(row: dict[str, Any]) -> ReasonRule:
     if row["reason"] not in REASONS or row["class"] not in CLASSES or not row["example"] or not row["source"]:
         raise ValueError(f"rule {row['id']}: its reason, class, example or source is wrong")
-    ways = tuple(Way(hint_of(each), re.compile(each)) for each in row["any"])
+    ways = tuple(Way(hint_of(each), re.compile(each).search) for each in row["any"])
     status = re.compile(row["status"]) if row["status"] else None
     return ReasonRule(row["id"], row["priority"], row["reason"], row["class"], ways, status, frozenset(row["codes"]), row["example"], row["source"])
 
@@ -174,7 +176,7 @@ def judge(diagnostic: str, status: str = "", *, after_data: bool = False, rules:
     rule = rules.first(words, exact, code, said)
     if after_data and not rule.pieces and rule.id not in _AT_THE_END and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
         return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA")
-    return Judgement(_kind(rule, exact, code), rule.reason, exact, code, rule.id)
+    return Judgement(_kind(rule, exact, code, words), rule.reason, exact, code, rule.id)
 
 
 def as_said(text: str) -> str:
@@ -188,8 +190,9 @@ def _exact(written: list[str], status: str) -> str:
     return min(known, key=lambda each: "542".index(each[0])) if known else status or (written[0] if written else "")
 
 
-def _kind(rule: ReasonRule, status: str, code: int) -> str:
-    """A server that says "for now" (4xx) marks nobody for good, whatever its words."""
-    if rule.kind == "hard" and (400 <= code < 500 or (status.startswith("4.") and rule.reason == "invalid_recipient" and code < 500)):
-        return "soft"
-    return rule.kind
+def _kind(rule: ReasonRule, status: str, code: int, words: str) -> str:
+    """A server that says "for now", in its code (4xx) or in its words, marks nobody for good."""
+    if rule.kind != "hard":
+        return rule.kind
+    for_now = 400 <= code < 500 or (status.startswith("4.") and rule.reason == "invalid_recipient" and code < 500)
+    return "soft" if for_now or (not rule.pieces and _FOR_NOW.search(words)) else "hard"

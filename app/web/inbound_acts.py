@@ -10,8 +10,10 @@ from flask_babel import ngettext
 
 from app.accounts.models import User
 from app.db import db
+from app.inbound import forward as forwarding
 from app.inbound import meter
 from app.inbound.again import read_again, read_unprocessed_again
+from app.inbound.models import Forward
 from app.settings.audit import record
 from app.web import actor
 from app.web.house import house
@@ -55,3 +57,24 @@ def let_go_on(user: User) -> None:
         flash(_("%(name)s may send again. Complaints from before count no more; its campaigns stay paused until somebody lets each go on.", name=name), "ok")
     else:
         flash(_("%(name)s is not paused.", name=name), "info")
+
+
+def release_forward(forward: Forward) -> None:
+    """Let a mail go on that is held or failed, and ring for its sender."""
+    done = forwarding.release(db.session(), forward.id)
+    if done:
+        forwarding.ring(house(), db.session())
+    _settle("inbound_forward.released", forward, _("It is on its way to %(target)s.", target=forward.target) if done else "")
+
+
+def drop_forward(forward: Forward) -> None:
+    """Let a mail not go on; it stays where it is."""
+    done = forwarding.drop(db.session(), forward.id)
+    _settle("inbound_forward.dropped", forward, _("It is not sent on to %(target)s. The mail stays here.", target=forward.target) if done else "")
+
+
+def _settle(act: str, forward: Forward, words: str) -> None:
+    if words:
+        record(db.session(), actor.actor_name(), actor.client_address(), act, forward.target, {"mail": forward.mail_id, "rule": forward.rule})
+    db.session.commit()
+    flash(words or _("That was settled meanwhile."), "ok" if words else "info")

@@ -74,7 +74,7 @@ def shipped(asked: str) -> list[ReasonRule]:
 
 
 def _text_of(rule: ReasonRule) -> str:
-    wordings = " ".join(way.pattern.pattern for way in rule.ways)
+    wordings = " ".join(way.hint for way in rule.ways)
     return f"{rule.id} {rule.example} {wordings} {rule.source} {rule.reason} {inbound_words('reason', rule.reason)}".lower()
 
 

@@ -18,6 +18,7 @@ from app.campaigns.models import Campaign
 from app.campaigns.sample import sample_campaign
 from app.db import db, utcnow
 from app.delivery.models import DeliveryServer, Sending
+from app.inbound.models import InboundMail
 from app.jobs import QUEUES
 from app.plugins.models import PluginState
 from app.processes.health import Part, look
@@ -110,8 +111,11 @@ def _dns_step() -> Step:
 
 
 def _bounce_step() -> Step:
-    return Step(_("Receive bounces"),
-                _("What mail servers reply while we send is read already. Bounces that come as mail need the inbound server, which comes next."), False)
+    title, first = _("Receive bounces"), db.session.scalar(sa.select(InboundMail.arrived_at).order_by(InboundMail.id).limit(1))
+    if first is None:
+        return Step(title, _("What mail servers reply while we send is read already. Bounces that come later as mail need an MX record that leads here."),
+                    False, act=_("See what to do"), url=url_for("inbound.index"))
+    return Step(title, _("A mail that came back found its way here."), True, first)
 
 
 def _users_step() -> Step:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 
 LOST = "Traceback (most recent call last):\nOSError: it broke"
 GONE = "The file is no longer on the server. Import it again; nobody is added twice."
@@ -140,30 +141,34 @@ def _of_the_house() -> Iterator[Happening]:
                                              *(EVENT.format(kind=kind) for kind in ("click", "view", "unsubscribe"))], ["!/admin/test-mailbox/{mail}"])
 
 
+# What a mail, an event and a forward can be, side by side: what stands in one row is looked at together.
+KINDS_BACK = ("delay", "delivered", "complaint", "report", "auto-reply", "unsubscribe", "other", "")
+PROBLEMS = ("nobody", "no_recipient", "unknown", "failed", "died")
+WAYS = ("lmtp", "pop3", "imap", "pipe", "webhook", "ses")
+FORWARDS = (("waiting", "abuse"), ("sending", "unsubscribe"), ("sent", "alias:a@x.example"), ("failed", "role"), ("dropped", "role"))
+REASONS_BACK = ("invalid_domain", "mailbox_inactive", "recipient_refused", "sender_blocked", "spam_content", "policy", "too_large", "rate_limited",
+                "network_timeout", "remote_system", "undetermined", "fraud", "virus", "opt-out", "")
+DECISIONS_BACK = ("became_hard", "counted", "counted_before", "noted", "unsubscribed", "gone_before", "seed", "nothing")
+MATCHES_BACK = ("envid", "header", "message_id", "webhook", "live", "window")
+
+
 def _of_what_came_back() -> Iterator[Happening]:
-    mails, mail, events = "!/admin/inbound/mails", "!/admin/inbound/mails/{inbound}", ["!/admin/inbound/events", "/user/bounces/events"]
-    for problem in ("nobody", "no_recipient", "unknown", "failed", "died"):
-        yield f"a mail that is unprocessed: {problem}", [f"UPDATE inbound_mails SET problem = '{problem}'"], ["!/admin/inbound/unprocessed", mail]
-    for kind in ("delay", "delivered", "complaint", "report", "auto-reply", "unsubscribe", "other", ""):
-        yield (f"mails of the kind {kind or 'unread'}", [f"UPDATE inbound_mails SET kind = '{kind}', state = 'waiting', reading = '{{}}', read_at = NULL, client = ''"],
-               [mails, mail])
-    for way in ("lmtp", "pop3", "imap", "pipe", "webhook", "ses"):
-        yield f"a mail that came by {way}", [f"UPDATE inbound_mails SET way = '{way}'"], [mail, mail + "?as=headers"]
-    for state in ("waiting", "sending", "sent", "failed", "dropped"):
-        yield f"a mail sent on that is {state}", [f"UPDATE inbound_forwards SET state = '{state}', rule = 'alias:a@x.example', sent_at = created_at"], [mail]
-    for rule in ("abuse", "unsubscribe"):
-        yield f"a mail sent on by {rule}", [f"UPDATE inbound_forwards SET rule = '{rule}'"], [mail]
-    yield "mails whose bytes are gone", ["DELETE FROM inbound_sources"], [mail, mail + "?as=source", "!/admin/inbound/unprocessed", "/user/bounces/events/{event}",
-                                                                        "!/admin/inbound/rules/trial"]
-    for decision in ("became_hard", "counted", "counted_before", "noted", "unsubscribed", "gone_before", "seed", "nothing"):
-        yield f"what was done: {decision}", [f"UPDATE inbound_events SET decision = '{decision}'"], [*events, "/user/bounces/events/{event}"]
-    for matched in ("envid", "header", "message_id", "webhook", "live", "window"):
-        yield f"matched by {matched}", [f"UPDATE inbound_events SET matched_by = '{matched}'"], ["/user/bounces/events/{event}"]
-    for reason in ("invalid_domain", "mailbox_inactive", "recipient_refused", "sender_blocked", "spam_content", "policy", "too_large", "rate_limited",
-                   "network_timeout", "remote_system", "undetermined", "fraud", "virus", "opt-out", ""):
-        yield f"reason {reason or 'none'}", [f"UPDATE inbound_events SET reason = '{reason}', bounce_class = 'block'"], ["/user/bounces/events/{event}"]
+    mails, mail, event = "!/admin/inbound/mails", "!/admin/inbound/mails/{inbound}", "/user/bounces/events/{event}"
+    for kind, problem, way in zip(KINDS_BACK, cycle(PROBLEMS), cycle(WAYS), strict=False):
+        yield (f"mails of the kind {kind or 'unread'}, {problem}, by {way}",
+               [f"UPDATE inbound_mails SET kind = '{kind}', problem = '{problem}', way = '{way}'", "UPDATE inbound_mails SET client = '', reading = '{}'"],
+               [mails, mail, mail + "?as=headers"])
+    yield "mails that wait", ["UPDATE inbound_mails SET state = 'waiting', reading = '{}', read_at = NULL"], [mails, mail]
+    for state, rule in FORWARDS:
+        yield f"a mail sent on that is {state}", [f"UPDATE inbound_forwards SET state = '{state}', rule = '{rule}', sent_at = created_at"], [mail]
+    yield ("mails whose bytes are gone", ["DELETE FROM inbound_sources"],
+           [mail, mail + "?as=source", "!/admin/inbound/unprocessed", event, "!/admin/inbound/rules/trial"])
+    for reason, decision, matched in zip(REASONS_BACK, cycle(DECISIONS_BACK), cycle(MATCHES_BACK), strict=False):
+        yield (f"an event: {reason or 'no reason'}, {decision}, {matched}",
+               [f"UPDATE inbound_events SET reason = '{reason}', bounce_class = 'block', decision = '{decision}', matched_by = '{matched}'"], [event])
     for kind in ("delay", "delivered", "auto-reply", "unsubscribe"):
-        yield f"events of the kind {kind}", [f"UPDATE inbound_events SET kind = '{kind}', mail_id = NULL, campaign_id = NULL"], events
+        yield (f"events of the kind {kind}", [f"UPDATE inbound_events SET kind = '{kind}', mail_id = NULL, campaign_id = NULL"],
+               ["!/admin/inbound/events", "/user/bounces/events"])
     yield "campaigns that are gone", ["UPDATE inbound_counts SET value = '987' || value WHERE dimension = 'campaign'"], ["!/admin/inbound/", "/user/bounces/"]
     yield from _of_complaints()
 
@@ -172,9 +177,10 @@ def _of_complaints() -> Iterator[Happening]:
     for state, delivered in (("well", 5000), ("well", 10), ("paused", 5000)):
         yield (f"complaints of {delivered} mails, {state}", [f"UPDATE complaint_meters SET state = '{state}', delivered = {delivered}"],
                ["/user/", "/user/bounces/", "!/admin/inbound/complaints/", "!/admin/"])
-    yield ("an address that came back for good", ["UPDATE subscribers SET bounce_state = 'hard'", "UPDATE address_bounces SET address = 'one@canary-a1da.test'"],
-           ["/user/subscribers/{subscriber}"])
-    nothing = [f"DELETE FROM {table}" for table in ("inbound_mails", "inbound_events", "inbound_counts", "inbound_forwards", "inbound_rules", "complaint_meters")]
+    yield ("an address that came back for good",
+           ["UPDATE subscribers SET bounce_state = 'hard'", "UPDATE address_bounces SET address = 'one@canary-a1da.test'"], ["/user/subscribers/{subscriber}"])
+    tables = ("inbound_mails", "inbound_events", "inbound_counts", "inbound_forwards", "inbound_rules", "complaint_meters")
+    nothing = [f"DELETE FROM {table}" for table in tables]
     yield ("nothing came back", nothing,
            [*(f"!/admin/inbound/{page}" for page in ("", "mails", "unprocessed", "events", "rules/", "rules/trial", "complaints/")), "/user/bounces/",
             "/user/bounces/events", "/user/campaigns/{sent}/bounces", "/user/campaigns/{sent}/report", "/user/subscribers/{subscriber}"])

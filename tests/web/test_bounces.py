@@ -91,7 +91,8 @@ def test_an_events_page_says_what_happened_and_shows_the_mail_that_is_about_nobo
     events = reader.browser.go(f"/user/bounces/events?q={ADA.upper()}")
     page = reader.browser.go(leads(events, ADA))
 
-    for sentence in ("Hard bounce", "No such mailbox", "Suppressed", f"<{ADA}>: Recipient address rejected: User unknown", "Reporting-MTA: dns; mx.example.net"):
+    for sentence in ("Hard bounce", "No such mailbox", "Suppressed", f"<{ADA}>: Recipient address rejected: User unknown",
+                     "Reporting-MTA: dns; mx.example.net"):
         assert sentence in said(page), sentence
     assert reader.browser.client.get(f"/user/bounces/events/{reader.event(ADA)}/source").data == raw
 

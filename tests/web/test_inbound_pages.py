@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.inbound.models import InboundEvent, InboundMail
+from app.inbound.models import Forward, InboundEvent, InboundMail
 from app.reports import inbound_events
 from app.settings.models import AuditEntry
 from tests.factories import came_back as factory
@@ -147,6 +147,11 @@ def test_a_house_that_heard_nothing_says_what_to_do(desk: Desk) -> None:
         assert "catch-all domain" in text
         assert "POP3 or IMAP" in text
     assert "No mail waits for you" in said(desk.go("unprocessed"))
+    assert "need an MX record that leads here" in said(desk.go("/admin/"))
+
+
+def test_the_checklist_turns_green_with_the_first_mail_that_came_in(back: Returned, desk: Desk) -> None:
+    assert "A mail that came back found its way here." in said(desk.go("/admin/"))
 
 
 # ----------------------------------------------------------------------------------------------------------------- mails
@@ -190,7 +195,8 @@ def test_a_mail_whose_bytes_are_gone_says_so_and_cannot_be_read_again(app: Flask
 @both
 def test_mails_are_found_by_kind_state_and_the_whole_address(app: Flask, desk: Desk, back: Returned) -> None:
     with looking(app) as session:
-        factory.make_mail(session, factory.bounce("lost@x.example"), state="unprocessed", problem="nobody", subject="Lost one", sender="Postmaster <pm@x.example>")
+        factory.make_mail(session, factory.bounce("lost@x.example"), state="unprocessed", problem="nobody", subject="Lost one",
+                          sender="Postmaster <pm@x.example>")
         session.commit()
 
     assert subjects(desk, "mails?kind=complaint") == {"FW: mail"}
@@ -218,7 +224,7 @@ def test_the_list_of_mails_is_paged_by_number(app: Flask, desk: Desk) -> None:
     assert "Mail 52" in first
     assert "Mail 2<" not in first
     later = desk.go(leads(first, "Older"))
-    assert {f"Mail {number}" for number in range(3)} <= {found for found in re.findall(r"Mail \d+", later)}
+    assert {f"Mail {number}" for number in range(3)} <= set(re.findall(r"Mail \d+", later))
     assert "Mail 3<" not in later
 
 
@@ -260,7 +266,7 @@ def test_unprocessed_mails_have_a_tab_with_their_number_and_are_read_again_when_
 def states(app: Flask) -> dict[int, str]:
     """Return the state of each mail."""
     with looking(app) as session:
-        return {number: state for number, state in session.execute(sa.select(InboundMail.id, InboundMail.state))}
+        return dict(session.execute(sa.select(InboundMail.id, InboundMail.state)).tuples().all())
 
 
 def test_a_mail_that_is_read_again_leads_back_to_its_page_and_says_that_it_waits(back: Returned, desk: Desk) -> None:
@@ -339,3 +345,24 @@ def test_shipped_rules_are_found_by_any_of_their_words(desk: Desk) -> None:
     assert "list.too-many-invalid" not in page
     assert "nothing" in said(desk.go("rules/?all=1"))
     assert "No shipped rule holds these words" in desk.go("rules/?q=zzzz")
+
+
+# --------------------------------------------------------------------------------------------------------------- sent on
+
+
+@pytest.mark.parametrize(("act", "state", "says"), [("release", "waiting", "It is on its way to office@house.test"),
+                                                    ("drop", "dropped", "The mail stays here")])
+def test_a_mail_that_is_held_on_its_way_is_let_go_or_dropped(app: Flask, desk: Desk, act: str, state: str, says: str) -> None:
+    with looking(app) as session:
+        number = factory.house_came_back(session, "x")["forward_id"]
+        session.commit()
+    for page in (desk.go("unprocessed"), desk.go("mails/1")):
+        assert "Held" in page
+        assert "More than 100 an hour." in page
+
+    assert says in said(desk.post(f"forwards/{number}/{act}"))
+    with looking(app) as session:
+        assert session.get_one(Forward, number).state == state
+    assert "office@house.test" not in desk.go("unprocessed")
+    assert "settled meanwhile" in desk.post(f"forwards/{number}/{act}")
+    assert desk.acts() == [f"inbound_forward.{act}{'d' if act == 'release' else 'ped'}"]

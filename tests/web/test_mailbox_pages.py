@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.db import writing
 from app.inbound.mailboxes.poll import poll
 from app.inbound.mailboxes.state import MAILBOXES
-from app.inbound.spool import Spool
+from app.inbound.models import InboundMail
 from app.settings.kinds import as_text
 from app.settings.models import AuditEntry
 from app.settings.schema import specs
@@ -28,7 +28,6 @@ from app.settings.sections.spam_complaint import SpamComplaint
 from tests.factories.customers import words
 from tests.factories.servers import ServerDesk
 from tests.services.dovecot import PASSWORD, USER, Dovecot
-from tests.unit.inbound import test_spool
 
 BOUNCES, COMPLAINTS = "/admin/settings/bounces/", "/admin/settings/spam-complaint/"
 HTMX = {"HX-Request": "true"}
@@ -121,7 +120,7 @@ def run(command: list[str] | str, desk: ServerDesk, environment: Mapping[str, st
     return subprocess.Popen(command, shell=isinstance(command, str), cwd="/", env=known, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def test_each_line_for_a_mail_server_brings_a_mail_into_the_spool(desk: ServerDesk) -> None:
+def test_each_line_for_a_mail_server_brings_a_mail_in(desk: ServerDesk) -> None:
     """As Postfix's pipe(8) and local(8), and Exim's pipe transport, begin the command."""
     desk.house.settings.save(EmailDelivery, {"relay_domains": ("relay.test",)}, based_on=None, by="test", via="test")
     master, _main, alias, exim = lines_of(desk.browser.get(BOUNCES).text)
@@ -137,7 +136,6 @@ def test_each_line_for_a_mail_server_brings_a_mail_into_the_spool(desk: ServerDe
     for number, process in enumerate(begun):
         assert process.communicate(b"Subject: %d\n\n" % number)[1] == b""
         assert process.returncode == 0
-    spool = Spool(desk.house.config.data)
-    taken = sorted((test_spool.opened(spool, name) for name in spool.waiting()), key=lambda one: one.data)
-    assert [(one.envelope.mfrom, one.envelope.recipients, one.envelope.way) for one in taken] == [
-        (sender, (recipient,), "pipe"), ("", (recipient,), "pipe"), (sender, (recipient,), "pipe")]
+    with Session(desk.house.engine) as session:
+        taken = session.scalars(sa.select(InboundMail)).all()
+        assert sorted((one.mfrom, *one.recipients, one.way) for one in taken) == [("", recipient, "pipe"), *[(sender, recipient, "pipe")] * 2]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from flask import abort, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from app.inbound.models import InboundMail
+from app.db import db
+from app.inbound.forward import for_a_person
+from app.inbound.models import Forward, InboundMail
 from app.reports.inbound import HOUSE
 from app.reports.inbound_mails import UNPROCESSED, is_anything_there, source_of
 from app.web.fragments import page_or_panel
-from app.web.inbound_acts import have_read_again
+from app.web.inbound_acts import drop_forward, have_read_again, release_forward
 from app.web.inbound_mail_pages import download, mail_context, mails_context
 from app.web.inbound_pages import asked_events, connection, events_context, report_context
 from app.web.policy import ADMINISTRATOR, Room, policy
@@ -42,8 +44,8 @@ def mails() -> Response:
 @room.get("/unprocessed")
 @policy(ADMINISTRATOR, "inbound")
 def unprocessed() -> Response:
-    """Show the mails that wait for a person; the digest leads here."""
-    return page_or_panel("weefive/inbound/unprocessed.html", **mails_context(UNPROCESSED))
+    """Show the mails that wait for a person, and those that are held on their way; the digest leads here."""
+    return page_or_panel("weefive/inbound/unprocessed.html", held=for_a_person(db.session()), **mails_context(UNPROCESSED))
 
 
 @room.get("/mails/<int:mail_id>")
@@ -70,3 +72,19 @@ def read_again() -> Response:
     have_read_again()
     number = request.form.get("back", "")
     return redirect(url_for("inbound.show", mail_id=number) if number.isascii() and number.isdigit() and len(number) < 19 else url_for("inbound.unprocessed"))
+
+
+@room.post("/forwards/<int:forward_id>/release")
+@policy(ADMINISTRATOR, "inbound", forward=Forward)
+def release(forward: Forward) -> Response:
+    """Let a mail go on that is held, or try one again that was refused."""
+    release_forward(forward)
+    return redirect(url_for("inbound.show", mail_id=forward.mail_id))
+
+
+@room.post("/forwards/<int:forward_id>/drop")
+@policy(ADMINISTRATOR, "inbound", forward=Forward)
+def drop(forward: Forward) -> Response:
+    """Let a mail not go on."""
+    drop_forward(forward)
+    return redirect(url_for("inbound.show", mail_id=forward.mail_id))

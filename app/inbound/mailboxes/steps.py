@@ -42,7 +42,7 @@ class Step:
 
     name: Words
     passed: bool
-    text: Words = field(default_factory=lambda: words(""))
+    text: Words = field(default_factory=lambda: Words(""))
 
 
 class Steps(list[Step]):

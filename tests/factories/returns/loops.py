@@ -44,8 +44,8 @@ def microsoft_of_old(own: Own, number: int) -> bytes:
 
 def yahoo(own: Own, number: int) -> bytes:
     """Yahoo's: the whole mail, with the recipient in it."""
-    fields = ["Feedback-Type: abuse", "User-Agent: Yahoo!-Mail-Feedback/2.0", "Version: 0.1", "Original-Mail-From: <{mfrom}>", f"Original-Rcpt-To: {own.address}",
-              "Reported-Domain: example.com", "Authentication-Results: atlas.mail.yahoo.com; dkim=pass"]
+    fields = ["Feedback-Type: abuse", "User-Agent: Yahoo!-Mail-Feedback/2.0", "Version: 0.1", "Original-Mail-From: <{mfrom}>",
+              f"Original-Rcpt-To: {own.address}", "Reported-Domain: example.com", "Authentication-Results: atlas.mail.yahoo.com; dkim=pass"]
     return _report(own, number, sender="Yahoo! Mail AntiSpam Feedback <feedback@arf.mail.yahoo.com>", fields=fields, kind="message/rfc822", returned=own.source)
 
 

@@ -1,4 +1,4 @@
-"""Reports of providers and of groupware, each with sentences of its own: Microsoft 365, Gmail, Yahoo, Domino, GroupWise, IMail; and qmail, which has no fields."""
+"""Reports of providers and of groupware, each in words of its own: Microsoft 365, Gmail, Yahoo, Domino, GroupWise, IMail; and qmail, without fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def microsoft(own: Own, why: str) -> Report:
                      "550 5.4.300 Message expired -&gt; 421 4.4.1 Connection timed out"),
         "delayed": ("This message hasn't been delivered yet. Delivery will continue to be attempted.", "4.4.7", "400 4.4.7 Message delayed"),
         "delivered": ("Your message has been delivered to the following recipients:", "2.1.5", "")}[why]
-    opening = {"delayed": "Delivery is delayed to these recipients or groups:", "delivered": cause}.get(why, "Delivery has failed to these recipients or groups:")
+    failed = "Delivery has failed to these recipients or groups:"
+    opening = {"delayed": "Delivery is delayed to these recipients or groups:", "delivered": cause}.get(why, failed)
     html = (f'<html><head><meta http-equiv="Content-Type" content="text/html"></head><body><p><b><font color="#000066">{opening}</font></b></p>'
             f'<font color="#000000"><p><a href="mailto:{own.address}">{own.address}</a><br>\n{cause}</p><br><br>\n'
             f"<p><b>Diagnostic information for administrators:</b></p><p>Generating server: DB7PR04MB1234.eurprd04.prod.outlook.com</p>\n"
@@ -31,28 +32,33 @@ def microsoft(own: Own, why: str) -> Report:
                   is_html=True, groups=groups, headers=("X-MS-Exchange-Message-Is-Ndr:", "Auto-Submitted: auto-replied"))
 
 
+# Title, cause, status and reply, with the address and its domain to be filled in.
+_GMAIL = {
+    "unknown": ("Address not found", "Your message wasn't delivered to {a} because the address couldn't be found, or is unable to receive mail.", "5.1.1", (
+        "550 5.1.1 The email account that you tried to reach does not exist. Please try double-checking the recipient's email address for "
+        "typos or unnecessary spaces. For more information, go to https://support.google.com/mail/?p=NoSuchUser a1-20020 - gsmtp")),
+    "full": ("Recipient inbox full", "Your message couldn't be delivered to {a}. Their inbox is full, or it's getting too much mail right now.", "4.2.2", (
+        "452 4.2.2 The recipient's inbox is out of storage space. Please direct the recipient to "
+        "https://support.google.com/mail/?p=OverQuotaTemp a1-20020 - gsmtp")),
+    "spam": ("Message blocked", "Your message to {a} has been blocked. See technical details below for more information.", "5.7.1", (
+        "550 5.7.1 [198.51.100.9] Gmail has detected that this message is likely unsolicited mail. To reduce the amount of spam sent to Gmail, "
+        "this message has been blocked. a1-20020 - gsmtp")),
+    "no domain": ("Address not found", (
+        "Your message wasn't delivered to {a} because the domain {d} couldn't be found. Check for typos or unnecessary spaces and try again."), "4.0.0",
+        "DNS Error: DNS type 'mx' lookup of {d} responded with code NXDOMAIN Domain name not found: {d}"),
+    "too late": ("Message not delivered", "There was a problem delivering your message to {a}. See the technical details below.", "4.4.1",
+                 "The recipient server did not accept our requests to connect. [{d} 192.0.2.7: timed out]"),
+    "delayed": ("Delivery incomplete", (
+        "There was a temporary problem delivering your message to {a}. Gmail will retry for 47 more hours. "
+        "You'll be notified if the delivery fails permanently."), "4.4.1",
+        "The recipient server did not accept our requests to connect. [{d} 192.0.2.7: timed out]")}
+
+
 def gmail(own: Own, why: str) -> Report | None:
     """Gmail and Workspace."""
     if why == "delivered":
         return None
-    title, cause, status, says = {
-        "unknown": ("Address not found", f"Your message wasn't delivered to {own.address} because the address couldn't be found, or is unable to receive mail.",
-                    "5.1.1", "550 5.1.1 The email account that you tried to reach does not exist. Please try double-checking the recipient's email address for "
-                    "typos or unnecessary spaces. For more information, go to https://support.google.com/mail/?p=NoSuchUser a1-20020 - gsmtp"),
-        "full": ("Recipient inbox full", f"Your message couldn't be delivered to {own.address}. Their inbox is full, or it's getting too much mail right now.",
-                 "4.2.2", "452 4.2.2 The recipient's inbox is out of storage space. Please direct the recipient to "
-                 "https://support.google.com/mail/?p=OverQuotaTemp a1-20020 - gsmtp"),
-        "spam": ("Message blocked", f"Your message to {own.address} has been blocked. See technical details below for more information.", "5.7.1",
-                 "550 5.7.1 [198.51.100.9] Gmail has detected that this message is likely unsolicited mail. To reduce the amount of spam sent to Gmail, "
-                 "this message has been blocked. a1-20020 - gsmtp"),
-        "no domain": ("Address not found", f"Your message wasn't delivered to {own.address} because the domain {own.domain} couldn't be found. "
-                      "Check for typos or unnecessary spaces and try again.", "4.0.0",
-                      f"DNS Error: DNS type 'mx' lookup of {own.domain} responded with code NXDOMAIN Domain name not found: {own.domain}"),
-        "too late": ("Message not delivered", f"There was a problem delivering your message to {own.address}. See the technical details below.", "4.4.1",
-                     f"The recipient server did not accept our requests to connect. [{own.domain} {AT}: timed out]"),
-        "delayed": ("Delivery incomplete", f"There was a temporary problem delivering your message to {own.address}. Gmail will retry for 47 more hours. "
-                    "You'll be notified if the delivery fails permanently.", "4.4.1",
-                    f"The recipient server did not accept our requests to connect. [{own.domain} {AT}: timed out]")}[why]
+    title, cause, status, says = (part.format(a=own.address, d=own.domain) for part in _GMAIL[why])
     text = f"\n** {title} **\n\n{cause}\n\n\n\nThe response was:\n\n{says}\n"
     return Report(sender="Mail Delivery Subsystem <mailer-daemon@googlemail.com>",
                   subject=f"Delivery Status Notification ({'Delay' if why == 'delayed' else 'Failure'})", text=text,
@@ -73,9 +79,10 @@ def qmail(own: Own, why: str) -> Report | None:
     """The qmail-send program."""
     if why in {"delayed", "delivered"}:
         return None
+    remote = f"{AT} does not like recipient.\nRemote host said: {reply(why, own)}\nGiving up on {AT}."
     says = {"no domain": f"Sorry, I couldn't find any host named {own.domain}. (#5.1.2)",
-            "too late": "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\nI'm not going to try again; this message has been in the queue too long.",
-            }.get(why) or f"{AT} does not like recipient.\nRemote host said: {reply(why, own)}\nGiving up on {AT}."
+            "too late": "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)\nI'm not going to try again; "
+                        "this message has been in the queue too long."}.get(why, remote)
     text = (f"Hi. This is the qmail-send program at {HERE}.\nI'm afraid I wasn't able to deliver your message to the following addresses.\n"
             f"This is a permanent error; I've given up. Sorry it didn't work out.\n\n<{own.address}>:\n{says}\n\n")
     return Report(sender=f"MAILER-DAEMON@{HERE}", subject="failure notice", text=text, above="--- Below this line is a copy of the message.\n\n")
@@ -98,7 +105,8 @@ def groupwise(own: Own, why: str) -> Report | None:
     """GroupWise's Internet agent."""
     if why in {"delayed", "delivered", "no domain", "too late"}:
         return None
-    text = f"The message that you sent was undeliverable to the following:\n\t{own.address} ({reply(why, own)})\n\nPossibly truncated original message follows:\n"
+    text = (f"The message that you sent was undeliverable to the following:\n\t{own.address} ({reply(why, own)})\n\n"
+            "Possibly truncated original message follows:\n")
     return Report(sender="Mailer-Daemon@corp.example", subject="Message status - undeliverable", text=text)
 
 

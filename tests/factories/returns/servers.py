@@ -14,8 +14,8 @@ def postfix(own: Own, why: str) -> Report:
             "delayed": f"connect to {THERE}[{AT}]:25: Connection timed out"}.get(why, reply(why, own))
     quoted = f"host {THERE}[{AT}] said: {says} (in reply to RCPT TO command)" if why in {"unknown", "full", "spam"} else says
     opening = {
-        "delayed": ("####################################################################\n# THIS IS A WARNING ONLY.  YOU DO NOT NEED TO RESEND YOUR MESSAGE. #\n"
-                    "####################################################################\n\nYour message could not be delivered for more than 4 hour(s).\n"
+        "delayed": (f"{'#' * 68}\n# THIS IS A WARNING ONLY.  YOU DO NOT NEED TO RESEND YOUR MESSAGE. #\n"
+                    f"{'#' * 68}\n\nYour message could not be delivered for more than 4 hour(s).\n"
                     "It will be retried until it is 5 day(s) old.\n"),
         "delivered": "Your message was successfully delivered to the destination(s)\nlisted below. If the message was delivered to mailbox you will\n"
                      "receive no further notifications.\n"}.get(
@@ -52,7 +52,8 @@ def exim(own: Own, why: str) -> Report | None:
 def _exim_delay(own: Own) -> Report:
     text = ("This message was created automatically by mail delivery software.\nA message that you sent has not yet been delivered to one or more of its\n"
             f"recipients after more than 24 hours on the queue on {HERE}.\n\nThe message identifier is:     1rAbCd-0001Yz-0A\n\n"
-            f"The address to which the message has not yet been delivered is:\n\n  {own.address}\n    host {THERE} [{AT}]\n    Delay reason: Connection timed out\n\n"
+            f"The address to which the message has not yet been delivered is:\n\n  {own.address}\n    host {THERE} [{AT}]\n"
+            "    Delay reason: Connection timed out\n\n"
             "No action is required on your part. Delivery attempts will continue for\nsome time, and this warning may be repeated at intervals if the message\n"
             "remains undelivered. Eventually the mail delivery software will give up,\nand when that happens, the message will be returned to you.\n")
     return Report(sender=f"Mail Delivery System <Mailer-Daemon@{HERE}>", subject="Warning: message 1rAbCd-0001Yz-0A delayed 24 hours", text=text,
@@ -85,7 +86,8 @@ def sendmail(own: Own, why: str) -> Report | None:
                 f"   ----- Transcript of session follows -----\n... while talking to {THERE}.:\n>>> RCPT To:<{own.address}>\n<<< {says}\n{says}\n"
                 + ("Message could not be delivered for 5 days\nMessage will be deleted from queue\n" if why == "too late" else ""))
     subject = "Warning: could not send message for past 4 hours" if why == "delayed" else "Returned mail: see transcript for details"
-    groups = fields(own, why, says, status="4.4.7" if why in {"too late", "delayed"} else "", further=(f"Remote-MTA: DNS; {THERE}", f"Last-Attempt-Date: {WHEN}"),
+    groups = fields(own, why, says, status="4.4.7" if why in {"too late", "delayed"} else "",
+                    further=(f"Remote-MTA: DNS; {THERE}", f"Last-Attempt-Date: {WHEN}"),
                     of_message=("Received-From-MTA: DNS; news.example", f"Arrival-Date: {WHEN}"))
     return Report(sender=f"Mail Delivery Subsystem <MAILER-DAEMON@{HERE}>", subject=subject, text=text, groups=groups)
 
@@ -97,8 +99,8 @@ def courier(own: Own, why: str) -> Report | None:
     says = {"no domain": "No such domain.", "too late": "Connection timed out"}.get(why, reply(why, own))
     line = f">>> RCPT TO:<{own.address}>\n<<< {says}" if reply(why, own) else says
     rule = "-" * 75
-    text = (f"This is a delivery status notification from {HERE},\nrunning the Courier mail server, version 1.3.\n\nThe original message was received on {WHEN}\n"
-            f"from news.example ([198.51.100.9])\n\n{rule}\n\n                           UNDELIVERABLE MAIL\n\n"
+    text = (f"This is a delivery status notification from {HERE},\nrunning the Courier mail server, version 1.3.\n\n"
+            f"The original message was received on {WHEN}\nfrom news.example ([198.51.100.9])\n\n{rule}\n\n                           UNDELIVERABLE MAIL\n\n"
             f"Your message to the following recipients cannot be delivered:\n\n<{own.address}>:\n    {THERE} [{AT}]:\n{line}\n\n{rule}\n\n"
             "If your message was also sent to additional recipients, their delivery\nstatus is not included in this report.\n")
     groups = fields(own, why, says, status="5.0.0" if reply(why, own) else "", typed="smtp" if reply(why, own) else "unknown",
@@ -146,8 +148,8 @@ def powermta(own: Own, why: str) -> Report | None:
         "delayed": ("4.4.1 (no answer from host)", "", "")}[why]
     what = "delivery delayed; will continue trying" if why == "delayed" else "delivery failed; will not continue trying"
     text = (f"Hello, this is the mail server on {HERE}.\n\nI am sending you this message to inform you on the delivery status of a\n"
-            "message you previously sent.  Immediately below you will find a list of\nthe affected recipients;  also attached is a Delivery Status Notification\n"
-            f"(DSN) report in standard format, as well as the headers of the original\nmessage.\n\n  <{own.address}>  {what}\n")
+            "message you previously sent.  Immediately below you will find a list of\nthe affected recipients;  also attached is a Delivery "
+            f"Status Notification\n(DSN) report in standard format, as well as the headers of the original\nmessage.\n\n  <{own.address}>  {what}\n")
     further = (f"Remote-MTA: dns;{THERE} ({AT})", *([f"X-PowerMTA-BounceCategory: {category}"] if category else []))
     return Report(sender=f"mailer-daemon@{HERE}", subject="Delivery report", text=text,
                   groups=fields(own, why, says, status=status, further=further, with_envid=True))

@@ -56,7 +56,8 @@ class Strangers:
         return self._tokens.make(purpose, own.sending_id, own.position)
 
     def _recipient(self, token: str) -> str:
-        return self._dice.choice([f"b+{token}@{DOMAIN}", f"u+{token}@{DOMAIN}", f"leave+{token}@leaving.example", "postmaster", f"abuse@{DOMAIN}", "fbl@loops.example"])
+        return self._dice.choice([f"b+{token}@{DOMAIN}", f"u+{token}@{DOMAIN}", f"leave+{token}@leaving.example", "postmaster", f"abuse@{DOMAIN}",
+                                  "fbl@loops.example"])
 
     def _of_nobody(self, token: str) -> Own:
         """Return what a stranger knows of a mail: a number, and headers of its own making."""

@@ -252,6 +252,22 @@ def test_a_connection_that_breaks_at_any_command_loses_nothing_and_doubles_nothi
         raise AssertionError("it never came to an end")
 
 
+def test_a_process_that_ends_between_keeping_and_taking_away_doubles_nothing(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_arguments: object) -> None:
+        raise SystemExit
+
+    for protocol, act in (("imap", "ImapFolder.put_away"), ("pop3", "Pop3.delete")):
+        post.set(protocol)
+        post.dovecot.put(mail(1), mail(2))
+        with monkeypatch.context() as ending:
+            ending.setattr(f"app.inbound.mailboxes.{protocol}.{act}", end)
+            with pytest.raises(SystemExit):
+                post.look()
+        assert len(post.taken()) == 2
+        post.look()
+        assert (post.error, post.taken(), post.dovecot.mails()) == ("", [], [])
+
+
 def test_while_there_is_no_room_mail_stays_in_its_mailbox(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     for protocol in WAYS:
         with monkeypatch.context() as small:

@@ -17,7 +17,7 @@ from app.delivery.models import Notice
 from app.inbound import act as acting
 from app.inbound import take_in as taking
 from app.inbound.again import read_unprocessed_again
-from app.inbound.digest import tell_administrators
+from app.inbound.digest import LIST, tell_administrators
 from app.inbound.keeping import forget_old
 from app.inbound.models import InboundMail, InboundSource
 from app.inbound.reading import MOST_TRIES, read_waiting, waiting_range
@@ -121,6 +121,10 @@ def test_administrators_are_told_of_unprocessed_mails_once_an_hour_at_most(back:
         assert tell_administrators(back.house) == 1
     with factory.session_of(back.house) as session:
         assert [row.subject for row in session.scalars(sa.select(Notice))] == ["3 reports could not be processed", "1 report could not be processed"]
+
+
+def test_the_digest_leads_to_the_page_that_lists_them(app: Flask) -> None:
+    assert app.url_map.bind("").match(LIST)[0] == "inbound.unprocessed"
 
 
 def test_switched_off_the_notification_is_not_written(back: Returned) -> None:
