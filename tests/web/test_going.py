@@ -61,8 +61,8 @@ def test_without_words_every_page_is_there_that_opens(app: Flask, paul: Customer
     with looking(app) as session:
         session.execute(sa.update(UserGroup).values(permissions=[name for name in OF_USER_GROUPS if not name.startswith("campaigns")]))
         session.commit()
-    assert _found(paul, "") == ["/user/", "/user/lists/", "/user/transactional/", "/user/bounces/", "/user/suppression/", "/user/sender-domains/", "/user/dmarc/",
-                                "/user/lists/new"]
+    assert _found(paul, "") == ["/user/", "/user/lists/", "/user/transactional/", "/user/bounces/", "/user/suppression/", "/user/sender-domains/",
+                                "/user/dmarc/", "/user/lists/new"]
     assert _found(paul, "coats") == []
 
 
