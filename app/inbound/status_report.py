@@ -128,7 +128,8 @@ def _event(group: Group, people: str, rules: Rules, complete: Callable[[str], st
     judgement = judge(said, status, step=step_of(f"{said} {context}"), rules=rules)
     if _SAYS_NOTHING.fullmatch(said):
         said, judgement = _by_text(said, context, status, rules)
-    for more in (_CATEGORIES.get(group.get("x-powermta-bouncecategory", "").lower(), ""), context):
+    program = "mailer error 1" if group.get("diagnostic-code", "").lower().lstrip().startswith("x-unix") else ""
+    for more in (_CATEGORIES.get(group.get("x-powermta-bouncecategory", "").lower(), ""), context, program):
         if judgement.reason == "undetermined" and more:
             judgement = verdict(more, status, rules)[1]
     return judged(recipient, found_in, said, judgement)
