@@ -19,11 +19,15 @@ COUNTS: sa.Table = table_of(InboundCount)
 EVENTS: sa.Table = table_of(InboundEvent)
 # The whole house, beside the accounts.
 HOUSE = 0
+# The 1 stands in the statement itself: PyMySQL fills in values before the word UPDATE alone, where one statement has many rows.
+ONE_MORE = COUNTS.c.number + sa.literal_column("1")
 _OF_SENDING = {"hard": "bounced_hard", "soft": "bounced_soft", "block": "blocked", "complaint": "complained"}
 
 
-def count(connection: Connection, match: Match, day: date, what: str, reason: str) -> None:
+def count(connection: Connection, match: Match, day: date, what: str, reason: str, server_id: int | None = None) -> None:
     """Count one event for its account and for the house: by day, and within it by campaign, by the address's domain, by reason.
+
+    Of the house also by the server that had sent it: accounts share servers, and do not see them.
 
     ``what``: hard, soft, block, complaint or unsubscribe. Call it before the event's own row is written.
     """
@@ -31,7 +35,8 @@ def count(connection: Connection, match: Match, day: date, what: str, reason: st
     values += [("campaign", str(match.campaign_id))] if match.campaign_id else []
     values += [("reason", reason)] if reason else []
     _add(connection, [{"user_id": user, "dimension": dimension, "day": day, "what": what, "value": value, "number": 1}
-                      for user in (HOUSE, match.user_id) for dimension, value in sorted(values)])
+                      for user, found in ((HOUSE, values + ([("server", str(server_id))] if server_id else [])), (match.user_id, values))
+                      for dimension, value in sorted(found)])
     if what in _OF_SENDING and not _is_counted(connection, match, what):
         column = SENDINGS.c[_OF_SENDING[what]]
         connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == match.ledger_id.sending_id).values({column.name: column + 1}))
@@ -49,8 +54,8 @@ def _add(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
     statement: Any
     if connection.dialect.name == "sqlite":
         made = sqlite.insert(COUNTS)
-        statement = made.on_conflict_do_update(index_elements=list(COUNTS.primary_key.columns), set_={"number": COUNTS.c.number + 1})
+        statement = made.on_conflict_do_update(index_elements=list(COUNTS.primary_key.columns), set_={"number": ONE_MORE})
     else:
-        statement = mysql.insert(COUNTS).on_duplicate_key_update(number=COUNTS.c.number + 1)
-    for row in rows:
-        connection.execute(statement, row)
+        statement = mysql.insert(COUNTS).on_duplicate_key_update(number=ONE_MORE)
+    # One call: on MariaDB one statement with all rows, locked in their order.
+    connection.execute(statement, list(rows))

@@ -105,7 +105,7 @@ def _events(people: list[str], found_in: str, text: str, rules: Rules) -> list[E
 
 
 def _of_reply(event: Event, reply: str, rules: Rules) -> Event:
-    judgement = judge(reply, after_data=said.was_after_data(reply), rules=rules)
+    judgement = judge(reply, step=said.step_of(reply), rules=rules)
     return judged(event.recipient, event.found_in, reply, judgement) if judgement.reason != "undetermined" else event
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 RULES_FILE = Path(__file__).with_name("reasons.json")
 # Longer diagnostics say nothing new after this many characters.
@@ -34,6 +34,10 @@ REASONS = frozenset(
 CLASSES = frozenset({"hard", "soft", "block"})
 # These servers look for the mailbox only when they have the message.
 _AT_THE_END = frozenset({"yahoo.account"})
+Step = Literal["rcpt", "data", ""]
+# The sentence of RFC 5321 for 550; Microsoft says it with this status of mailboxes that are not there.
+_STANDARD = re.compile(r"requested (?:mail )?action not taken: mailbox unavailable")
+_MICROSOFT = "5.5.0"
 
 _CODE = re.compile(r"(?<![\d.:/])([45]\d\d)(?=[ -]|$)")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d]|\.\d)")
@@ -163,10 +167,11 @@ def _rule(row: dict[str, Any]) -> ReasonRule:
 RULES = read_rules(RULES_FILE.read_text(encoding="utf-8"))
 
 
-def judge(diagnostic: str, status: str = "", *, after_data: bool = False, rules: Rules = RULES) -> Judgement:
+def judge(diagnostic: str, status: str = "", *, step: Step = "rcpt", rules: Rules = RULES) -> Judgement:
     """Return what a diagnostic means; ``status`` is the report's own field and yields to a more exact code in the text (RFC 3464 2.3.4).
 
-    ``after_data``: the server had accepted RCPT, so the mailbox is there, and "user unknown" is a filter's excuse.
+    ``step``: what was refused. Behind "data" the server had accepted RCPT, so the mailbox is there, and "user unknown" is a filter's excuse;
+    where nothing says which step it was (""), the standard's own sentence for 550 says no more than "no" (RFC 5321 4.2.3).
     """
     said = as_said(diagnostic)
     words = _WRAPPING.sub("", _ADDRESS.sub("@", said))
@@ -174,9 +179,16 @@ def judge(diagnostic: str, status: str = "", *, after_data: bool = False, rules:
     code = int(next((each for each in codes if each[0] == "5"), codes[0] if codes else 0))
     exact = _exact(_STATUS.findall(_VERSION.sub("", words)), status)
     rule = rules.first(words, exact, code, said)
-    if after_data and not rule.pieces and rule.id not in _AT_THE_END and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
-        return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA")
+    if _is_excuse(rule, exact, step, words):
+        return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA" if step == "data" else f"{rule.id}, step unknown")
     return Judgement(_kind(rule, exact, code, words), rule.reason, exact, code, rule.id)
+
+
+def _is_excuse(rule: ReasonRule, status: str, step: Step, words: str) -> bool:
+    """Whether a rule about a missing mailbox does not hold, as RCPT was accepted, or may have been."""
+    if rule.pieces or rule.reason != "invalid_recipient" or rule.id in _AT_THE_END or status.startswith("5.1."):
+        return False
+    return step == "data" or (step == "" and status != _MICROSOFT and bool(_STANDARD.search(words)))
 
 
 def as_said(text: str) -> str:

@@ -39,9 +39,10 @@ TYPED = {
     "shunted_jobs": ("job", "error"), "plugin_states": ("title", "name", "version"), "sender_domains": ("domain", "why"),
     "inbound_mails": ("mfrom", "recipients", "client", "helo", "sender", "subject"), "inbound_events": ("address", "domain", "diagnostic"),
     "inbound_counts": ("value",), "inbound_rules": ("pattern", "note", "created_by"), "inbound_forwards": ("target", "reason"),
+    "inbound_webhooks": ("name", "topic_arn", "last_problem"), "dmarc_reports": ("org", "report_id", "domain"), "dmarc_rows": ("source_ip", "header_from"),
 }
-# The product's name, this machine, the zone of whoever has not chosen one, the name of a plug-in.
-KNOWN = {"Millpond", "127.0.0.1", "UTC", "Google Analytics"}
+# An example of a topic, the product's name, this machine, the zone of whoever has not chosen one, the name of a plug-in.
+KNOWN = {"arn:aws:sns:eu-west-1:123456789012:bounces", "Millpond", "127.0.0.1", "UTC", "Google Analytics"}
 # What a setting holds before anybody types: an address, a list of minutes, a word in a link.
 DEFAULTS = {str(getattr(section(), name)) for section in (*CORE, SourceSettings) for name, spec in specs(section).items()
             if spec.kind in {"text", "email", "url"}}
@@ -172,7 +173,9 @@ def test_mails_of_the_platform_are_written_in_the_language_of_who_gets_them(abro
         reader = db.session.get_one(User, abroad.town.a.user_id)
     findings = [Finding("bad", words("The HTML has %(size)s KB", size=3), words("Choose at least one under “To”."))]
     values = {"link": "https://x.example/reset", "minutes": 30, "old": "a@x.example", "new": "b@x.example", "campaign": "January", "findings": findings,
-              "lines": Lines(Decimal("2.0"), Decimal("0.1")), "standing": Standing(100, 90, 9, 0, 1, 9, 3)}
+              "lines": Lines(Decimal("2.0"), Decimal("0.1")), "standing": Standing(100, 90, 9, 0, 1, 9, 3),
+              "account": "Shop", "complaints": 3, "delivered": 1000, "share": Decimal("0.003"), "warn": Decimal("0.08"), "pause": Decimal("0.3"),
+              "number": 2, "mails": [], "url": "https://x.example/mails"}
     data = _data(abroad) | {text for text in values.values() if isinstance(text, str)}
     names = sorted(folder.name for folder in (Path(abroad.app.root_path) / "templates/weefive/email").iterdir() if folder.is_dir())
 

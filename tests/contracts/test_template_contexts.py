@@ -40,7 +40,8 @@ WRITE = "LETTERMILL_WRITE_DOCS"
 # What others include, extend or import, or of which only a block is drawn.
 PARTS = ("layout/", "components/", "errors/notice.html", "email/frame.html", "audience/parts.html", "campaigns/state.html", "campaigns/parts.html",
          "campaigns/form_head.html", "reports/control.html", "reports/doubts.html", "reports/pacing.html", "reports/several_lists.html",
-         "system/health.html", "auth/sessions.html", "settings/rows.html")
+         "system/health.html", "auth/sessions.html", "settings/rows.html", "audience/came_back.html", "dmarc/record.html", "inbound/forwards.html",
+         "inbound/mail_list.html", "inbound/meter.html", "inbound/parts.html", "inbound/rule_form.html", "inbound/set_up.html", "reports/came_back.html")
 
 HEAD = """# What page templates are given
 

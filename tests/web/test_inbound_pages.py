@@ -266,7 +266,7 @@ def test_unprocessed_mails_have_a_tab_with_their_number_and_are_read_again_when_
 def states(app: Flask) -> dict[int, str]:
     """Return the state of each mail."""
     with looking(app) as session:
-        return dict(session.execute(sa.select(InboundMail.id, InboundMail.state)).tuples().all())
+        return {row.id: row.state for row in session.execute(sa.select(InboundMail.id, InboundMail.state))}
 
 
 def test_a_mail_that_is_read_again_leads_back_to_its_page_and_says_that_it_waits(back: Returned, desk: Desk) -> None:

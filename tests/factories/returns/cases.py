@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.factories.returns import providers, servers
 from tests.factories.returns.forms import FORMS, Returned, as_bytes
@@ -23,7 +23,10 @@ PLACES = ("return path", "postmaster", "fbl")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A mail that comes back: which one, from where, why, in which form, with how much of it, to which address."""
+    """A mail that comes back: which one, from where, why, in which form, with how much of it, to which address.
+
+    ``others``: whom else the report is about, each with a reason of its own; the first stand before ours, the last behind it.
+    """
 
     own: Own
     system: str
@@ -31,6 +34,7 @@ class Case:
     form: str
     returned: Returned
     place: str
+    others: tuple[tuple[Own, str], ...] = ()
 
     @property
     def meant(self) -> tuple[str, str]:
@@ -55,7 +59,29 @@ class Case:
             return LOOPS[self.system](self.own, number).replace(b"\r\n", FORMS[self.form].end)
         report = SYSTEMS[self.system](self.own, self.why)
         assert report is not None
+        if self.others:
+            report = _joined([report, *(SYSTEMS[self.system](own, why) for own, why in self.others)])
         return as_bytes(report, self.own, FORMS[self.form], self.returned, number)
+
+
+def _joined(reports: Sequence[Report | None]) -> Report:
+    """Return one report about all: the second's people first, then the first's, then the rest's."""
+    first, *rest = [report for report in reports if report is not None]
+    ordered = [*rest[:1], first, *rest[1:]]
+    return replace(first, text="\n".join(report.text for report in ordered), groups=(first.groups[0], *(group for one in ordered for group in one.groups[1:])))
+
+
+def in_company(owns: Sequence[Own], strangers: Sequence[Own]) -> list[Case]:
+    """Return reports about one of ours among people behind the same address (an alias, a list), who fare otherwise, to its return path."""
+    fates = [(("unknown", "full"), ("spam", "too late")), (("delivered",), ("unknown",)), (("unknown",), ()), (("delayed",), ("full",))]
+    found = []
+    for own, (system, write), why, (before, behind) in itertools.product(owns, SYSTEMS.items(), MEANT, fates):
+        others = tuple((stranger, other) for stranger, other in zip(strangers, (*before, *behind), strict=False) if write(stranger, other))
+        report = write(own, why)
+        # A report is of the kind of its worst news: of a delay among failures it says nothing.
+        if report and report.groups and others and MEANT[why][0] == "bounce":
+            found.append(Case(own, system, why, "us-ascii", "headers", "return path", others))
+    return found
 
 
 def whole(owns: Sequence[Own]) -> list[Case]:

@@ -116,4 +116,12 @@ def test_words_in_an_address_decide_nothing() -> None:
 
 
 def test_user_unknown_after_data_is_a_filters_excuse() -> None:
-    assert (judge("550 User unknown", after_data=True).kind, judge("550 5.1.1 User unknown", after_data=True).kind) == ("soft", "hard")
+    assert (judge("550 User unknown", step="data").kind, judge("550 5.1.1 User unknown", step="data").kind) == ("soft", "hard")
+
+
+def test_the_standards_sentence_is_believed_of_a_mailbox_only_at_rcpt() -> None:
+    sentence = "550 Requested action not taken: mailbox unavailable"
+    assert [judge(sentence, step=step).kind for step in ("rcpt", "data", "")] == ["hard", "soft", "soft"]
+    assert judge(sentence, "5.1.1", step="").kind == "hard"
+    assert judge(sentence, "5.5.0", step="").kind == "hard"
+    assert judge("550 no such user", step="").kind == "hard"
