@@ -197,11 +197,12 @@ def _rule(row: dict[str, Any]) -> ReasonRule:
 RULES = read_rules(RULES_FILE.read_text(encoding="utf-8"))
 
 
-def judge(diagnostic: str, status: str = "", *, step: Step = "rcpt", rules: Rules = RULES) -> Judgement:
+def judge(diagnostic: str, status: str = "", *, step: Step = "rcpt", rules: Rules = RULES, is_final: bool = False) -> Judgement:
     """Return what a diagnostic means; ``status`` is the report's own field and yields to a more exact code in the text (RFC 3464 2.3.4).
 
     ``step``: what was refused. Behind "data" the server had accepted RCPT, so the mailbox is there, and "user unknown" is a filter's excuse;
     where nothing says which step it was (""), the standard's own sentence for 550 says no more than "no" (RFC 5321 4.2.3).
+    ``is_final``: a report says that nobody tries any more; a server that said "no such mailbox, for now" to the last try has said it for days.
     """
     said = as_said(diagnostic)
     words = _WRAPPING.sub("", _ADDRESS.sub("@", said))
@@ -211,7 +212,7 @@ def judge(diagnostic: str, status: str = "", *, step: Step = "rcpt", rules: Rule
     rule = rules.first(words, exact, code, said)
     if _is_excuse(rule, exact, step, words):
         return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA" if step == "data" else f"{rule.id}, step unknown")
-    return Judgement(_kind(rule, exact, code, words), rule.reason, exact, code, rule.id)
+    return Judgement(_kind(rule, exact, code, words, is_final), rule.reason, exact, code, rule.id)
 
 
 def _is_excuse(rule: ReasonRule, status: str, step: Step, words: str) -> bool:
@@ -232,9 +233,10 @@ def _exact(written: list[str], status: str) -> str:
     return min(known, key=lambda each: "542".index(each[0])) if known else status or (written[0] if written else "")
 
 
-def _kind(rule: ReasonRule, status: str, code: int, words: str) -> str:
+def _kind(rule: ReasonRule, status: str, code: int, words: str, is_final: bool) -> str:
     """A server that says "for now", in its code (4xx) or in its words, marks nobody for good."""
     if rule.kind != "hard":
         return rule.kind
-    for_now = 400 <= code < 500 or (status.startswith("4.") and rule.reason == "invalid_recipient" and code < 500)
+    said_for_days = is_final and bool(rule.ways) and rule.reason == "invalid_recipient"
+    for_now = not said_for_days and (400 <= code < 500 or (status.startswith("4.") and rule.reason == "invalid_recipient" and code < 500))
     return "soft" if for_now or (not rule.pieces and _FOR_NOW.search(words)) else "hard"
