@@ -12,8 +12,11 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.db import writing
 from app.inbound.models import Forward, InboundEvent, InboundMail
-from app.reports import inbound_events
+from app.inbound.read import Reading, read
+from app.mail.reasons import Rules
+from app.reports import inbound_events, inbound_rules
 from app.settings.models import AuditEntry
 from tests.factories import came_back as factory
 from tests.factories.customers import looking, words
@@ -266,7 +269,7 @@ def test_unprocessed_mails_have_a_tab_with_their_number_and_are_read_again_when_
 def states(app: Flask) -> dict[int, str]:
     """Return the state of each mail."""
     with looking(app) as session:
-        return dict(session.execute(sa.select(InboundMail.id, InboundMail.state)).tuples().all())
+        return {row.id: row.state for row in session.execute(sa.select(InboundMail.id, InboundMail.state))}
 
 
 def test_a_mail_that_is_read_again_leads_back_to_its_page_and_says_that_it_waits(back: Returned, desk: Desk) -> None:
@@ -305,6 +308,16 @@ def test_a_rule_is_tried_without_changing_anything_then_saved_then_applied_to_wh
     assert rows(desk.go(), "By reason").keys() == {"Mailbox switched off", "Mailbox full", "Taken for spam", "Marked as spam"}
     assert "Nothing would change" in desk.go("rules/trial")
     assert desk.acts() == ["inbound_rule.added", "inbound_mails.read_again"]
+
+
+def test_nobody_waits_for_a_rule_that_is_tried(back: Returned, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_while_another_writes(raw: bytes, rules: Rules) -> Reading:
+        with writing(back.house.engine) as connection:
+            connection.execute(sa.update(AuditEntry).values(subject="somebody writes"))
+        return read(raw, rules)
+
+    monkeypatch.setattr(inbound_rules, "read", read_while_another_writes)
+    assert "1 recipient would be judged otherwise" in said(desk.post("rules/", **SOFT, **{"try": "1"}))
 
 
 def test_an_added_rule_decides_the_next_mail_until_it_is_off_or_gone(back: Returned, desk: Desk) -> None:
