@@ -23,7 +23,8 @@ DEPTH = 20
 # Enough of one part's text for every report known; the rest is somebody's mail.
 TEXT = 24 * 1024
 
-LONGEST_NAME = 100
+# A field and the lines that go on with it; one pass over the block.
+_FIELD = re.compile(r"^([!-9;-~]{1,100})[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _PARAMETER = re.compile(r';\s*([\w-]{1,40})\*?(?:0\*?)?\s*=\s*(?:"([^"]{0,300})"|([^\s;]{1,300}))')
 _LINE_OF_BOUNDARY = re.compile(rb"^--(\S{2,70})[ \t]*\n", re.MULTILINE)
 _HEADS = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "text/rfc822", "message/news"})
@@ -92,24 +93,13 @@ def _halves(data: bytes) -> tuple[bytes, bytes]:
 def headers_of(head: bytes) -> dict[str, list[str]]:
     """Return the fields of a header block; lines that are none are passed over. Raise TooMuchError for a field over ``ONE_HEADER``."""
     found: dict[str, list[str]] = {}
-    for written in _unfolded(head.decode("utf-8", "replace")):
-        if len(written) > ONE_HEADER:
+    for name, value in _FIELD.findall(head.decode("utf-8", "replace")):
+        if len(value) > ONE_HEADER:
             raise TooMuchError("one header too large")
-        name, colon, value = written.partition(":")
-        name = name.rstrip(" \t")
-        if colon and name and len(name) <= LONGEST_NAME and name.isascii() and name.isprintable() and " " not in name:
-            found.setdefault(name.lower(), []).append(value.strip())
+        if "\n" in value:
+            value = " ".join([line.strip() for line in value.split("\n")])
+        found.setdefault(name.lower(), []).append(value.strip())
     return found
-
-
-def _unfolded(text: str) -> list[str]:
-    fields: list[list[str]] = []
-    for line in text.split("\n"):
-        if line[:1] in " \t" and fields:
-            fields[-1].append(line.strip())
-        else:
-            fields.append([line])
-    return [" ".join(lines) for lines in fields]
 
 
 def _content_type(value: str) -> tuple[str, dict[str, str]]:

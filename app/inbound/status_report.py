@@ -125,7 +125,8 @@ def _event(group: Group, people: str, rules: Rules, complete: Callable[[str], st
     diagnostic = _CODE_TYPE.sub("", group.get("diagnostic-code", ""))
     said = _REPEATED.sub("", f"{diagnostic} {comment}".strip())
     context = _about(recipient, people)
-    judgement = judge(said, status, step=step_of(f"{said} {context}"), rules=rules)
+    is_final = group.get("action", "").lower().startswith("fail")
+    judgement = judge(said, status, step=step_of(f"{said} {context}"), rules=rules, is_final=is_final)
     if _SAYS_NOTHING.fullmatch(said):
         said, judgement = _by_text(said, context, status, rules)
     program = "mailer error 1" if group.get("diagnostic-code", "").lower().lstrip().startswith("x-unix") else ""

@@ -82,8 +82,8 @@ def _is_bounce(mail: Part, small: str, family: str, brings_back: bool, rules: Ru
     if not family:
         return subject and (coded or (from_system and (brings_back or judge(small, rules=rules).reason != "undetermined")))
     if family == "others":
-        says_why = coded or judge(small, rules=rules).reason != "undetermined"
-        return (from_system and (subject or brings_back or says_why)) or (subject and brings_back)
+        seen = subject or brings_back or coded
+        return (from_system and (seen or judge(small, rules=rules).reason != "undetermined")) or (subject and brings_back)
     return from_system or subject or brings_back or coded
 
 

@@ -127,7 +127,7 @@ _PERMANENT = (
     Rule(Fate.BLOCKED, enhanced=r"5\.(?:2\.3|3\.4|4\.5)$"),
     Rule(Fate.BLOCKED, enhanced=r"5\.7\.", text=_OUR_NAME),
     Rule(Fate.OURS, text=_OUR_NAME),
-    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.2"),
+    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.2$"),
 )
 
 

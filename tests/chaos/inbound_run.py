@@ -29,7 +29,7 @@ ENOUGH = {"intake": (5, 120), "inbound": (3, 80), "schedule": (3, 15)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a run is. ``doomed``: of ten processes that start, so many end themselves at a named place (0 to 1)."""
+    """What a run is. ``doomed``: the share of processes that end themselves at a named place; ``patience``: the part of ENOUGH that is enough."""
 
     kills: int = 60
     database: str = "mariadb"
@@ -39,6 +39,7 @@ class Options:
     campaigns: int = 3
     every_s: float = 0.5
     doomed: float = 0.3
+    patience: float = 1.0
     # Between two mails of one client: what is brought faster than it is read is waited for at the end.
     pause_s: float = 0.03
     settle_s: float = 120.0
@@ -69,7 +70,7 @@ class InboundRun:
         self._rage()
         quiet = self._calm_down()
         for worker in self.chaos.workers:
-            worker.end()
+            worker.kill()
         return self._figures(quiet)
 
     def _rage(self) -> None:
@@ -98,7 +99,7 @@ class InboundRun:
     def _has_worked(self, kind: str) -> bool:
         """Whether enough was done by this kind since the last of it was killed: a process that only starts is hard to hurt."""
         done = {"intake": lambda: sum(len(client.answered) for client in self.clients), "inbound": self._read}.get(kind, lambda: int(time.monotonic()))()
-        if done < self._done.get(kind, 0) + self.dice.randrange(*ENOUGH[kind]):
+        if done < self._done.get(kind, 0) + self.options.patience * self.dice.randrange(*ENOUGH[kind]):
             return False
         self._next_done = done
         return True

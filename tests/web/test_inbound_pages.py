@@ -98,7 +98,9 @@ def test_what_came_back_is_counted_by_reason_campaign_and_domain_and_each_number
                                          "Marked as spam": ["1", "25 %"]}
     assert rows(report, "By domain") == {"one.example": ["1", "1", "0", "0", "2", "50 %"], "two.example": ["0", "0", "1", "1", "2", "50 %"]}
     assert list(rows(report, "By campaign").values()) == [["1", "1", "1", "1", "4", "100 %"]]
-    for name, people in (("No such mailbox", {ADA}), ("Marked as spam", {CY}), ("one.example", {ADA, BEN}), ("two.example", {CY, DEE})):
+    assert rows(report, "By delivery server") == {f"sink {back.sink.port}": ["1", "1", "1", "1", "4", "100 %"]}
+    for name, people in (("No such mailbox", {ADA}), ("Marked as spam", {CY}), ("one.example", {ADA, BEN}), ("two.example", {CY, DEE}),
+                         (f"sink {back.sink.port}", set(PEOPLE))):
         events = desk.go(leads(report, name))
         assert {address for address in PEOPLE if address in said(events)} == people, name
 
