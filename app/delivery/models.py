@@ -256,6 +256,8 @@ class Refusal(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     sending_id: Mapped[int] = mapped_column()
     position: Mapped[int] = mapped_column()
+    # NULL: a journal said it after its sender had died.
+    server_id: Mapped[int | None] = mapped_column()
     # What the ledger calls it: bounced_hard | bounced_soft | blocked
     reason: Mapped[str] = mapped_column(sa.String(24))
     at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)

@@ -19,9 +19,9 @@ REFUSALS: sa.Table = table_of(Refusal)
 REFUSED = frozenset({"bounced_hard", "bounced_soft", "blocked"})
 
 
-def leave_refusals(connection: Connection, sending_id: int, results: Iterable[Result]) -> None:
-    """Write down who was refused; a slice without refusals costs nothing."""
-    rows = [{"sending_id": sending_id, "position": result.position, "reason": result.reason, "at": utcnow()}
+def leave_refusals(connection: Connection, sending_id: int, results: Iterable[Result], server_id: int | None) -> None:
+    """Write down who was refused, and through which server (None: not known); a slice without refusals costs nothing."""
+    rows = [{"sending_id": sending_id, "server_id": server_id, "position": result.position, "reason": result.reason, "at": utcnow()}
             for result in results if result.reason in REFUSED]
     if rows:
         connection.execute(sa.insert(REFUSALS), rows)

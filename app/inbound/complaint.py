@@ -45,9 +45,9 @@ def _feedback(part: Part, returned: Part | None) -> Reading:
 
 
 def _people(named: list[tuple[str, str]], returned: Part | None) -> list[Event]:
-    """Return whom the report names, else whom the returned mail was for; a redacted address is none."""
+    """Return whom the report names, else whom the returned mail was for: our own To first, as it names whom we wrote to. A redacted address is none."""
     if returned:
-        named = [*named, *((name, returned.header(name)) for name in ("x-hmxmroriginalrecipient", "delivered-to", "to"))]
+        named = [*named, *((name, returned.header(name)) for name in ("x-hmxmroriginalrecipient", "to", "delivered-to"))]
     for name, value in named:
         found = [each for each in addresses.in_text(value) if not _REDACTED.search(each)]
         if found:

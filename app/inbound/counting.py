@@ -24,8 +24,10 @@ ONE_MORE = COUNTS.c.number + sa.literal_column("1")
 _OF_SENDING = {"hard": "bounced_hard", "soft": "bounced_soft", "block": "blocked", "complaint": "complained"}
 
 
-def count(connection: Connection, match: Match, day: date, what: str, reason: str) -> None:
+def count(connection: Connection, match: Match, day: date, what: str, reason: str, server_id: int | None = None) -> None:
     """Count one event for its account and for the house: by day, and within it by campaign, by the address's domain, by reason.
+
+    Of the house also by the server that had sent it: accounts share servers, and do not see them.
 
     ``what``: hard, soft, block, complaint or unsubscribe. Call it before the event's own row is written.
     """
@@ -33,7 +35,8 @@ def count(connection: Connection, match: Match, day: date, what: str, reason: st
     values += [("campaign", str(match.campaign_id))] if match.campaign_id else []
     values += [("reason", reason)] if reason else []
     _add(connection, [{"user_id": user, "dimension": dimension, "day": day, "what": what, "value": value, "number": 1}
-                      for user in (HOUSE, match.user_id) for dimension, value in sorted(values)])
+                      for user, found in ((HOUSE, values + ([("server", str(server_id))] if server_id else [])), (match.user_id, values))
+                      for dimension, value in sorted(found)])
     if what in _OF_SENDING and not _is_counted(connection, match, what):
         column = SENDINGS.c[_OF_SENDING[what]]
         connection.execute(sa.update(SENDINGS).where(SENDINGS.c.id == match.ledger_id.sending_id).values({column.name: column + 1}))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -26,7 +27,7 @@ from app.settings.values import Settings
 
 # What the delivery servers say is read anew after so long; a saved setting counts at once.
 SERVERS_S = 1.0
-_MFROM = sa.select(table_of(DeliveryServer).c.mfrom).where(table_of(DeliveryServer).c.mfrom != "")
+_MFROM = sa.select(table_of(DeliveryServer).c.id, table_of(DeliveryServer).c.mfrom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,25 @@ class Ours:
             last = self._last
             settings = self._settings.load_on(connection, last.settings if last else None)
             if last is None or settings is not last.settings or time.monotonic() - last.at > SERVERS_S:
-                mfroms = [str(row.mfrom) for row in connection.execute(_MFROM)]
-                last = self._last = _Read(settings, time.monotonic(), self._known(settings, mfroms))
+                servers = {int(row.id): str(row.mfrom) for row in connection.execute(_MFROM)}
+                last = self._last = _Read(settings, time.monotonic(), self._known(settings, servers))
             return last.known
 
-    def _known(self, settings: Settings, mfroms: list[str]) -> Known:
+    def _known(self, settings: Settings, servers: Mapping[int, str]) -> Known:
         delivery, bounces, complaint = settings.get(EmailDelivery), settings.get(Bounces), settings.get(SpamComplaint)
         host = base_host(settings.get(SystemSettings).base_url or self._base_url)
+        mfroms, otherwise = [mfrom for mfrom in servers.values() if mfrom], delivery.centralized_domain or bounces.catch_all_domain or host
         names = [*delivery.relay_domains, delivery.centralized_domain, bounces.catch_all_domain, host, *(one.rpartition("@")[2] for one in mfroms)]
         return Known(tokens=self._tokens, domains=frozenset(_domains(names)), return_paths=frozenset(_addresses(mfroms)),
                      complaints=frozenset(_addresses([complaint.fbl_email])), unsubscribe=frozenset(_addresses([complaint.unsubscribe_email])),
-                     rules=tuple(parse_rule(line) for line in delivery.aliases))
+                     rules=tuple(parse_rule(line) for line in delivery.aliases), servers=_of_one({
+                         number: mfrom.rpartition("@")[2] or otherwise for number, mfrom in servers.items()}))
+
+
+def _of_one(domains: Mapping[int, str]) -> dict[str, int]:
+    """Return the domains that one server alone has, each with its number."""
+    counts = Counter(domain.lower() for domain in domains.values())
+    return {domain.lower(): number for number, domain in domains.items() if counts[domain.lower()] == 1}
 
 
 def _domains(names: Iterable[str]) -> Iterable[str]:

@@ -206,6 +206,7 @@ MARKS: dict[str, tuple[str, ...]] = {
         "undelivered",
         "problems with your mail",
         "errors occurred",
+        "trouble delivering",
         "was undeliverable",
         "non-existent",
         "no longer",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 from app.inbound import addresses, auto_reply, last_resort, text_bounce
 from app.inbound.complaint import read_complaint
@@ -114,7 +115,7 @@ def text_for_people(parts: list[Part]) -> str:
         elif part.type.startswith("text/") and not part.inside:
             own.append(part)
     plain = [part.text() for part in own[:4] if part.type != "text/html" and part.body.strip()]
-    return "\n".join(plain) if plain else "\n".join(_TAGS.sub("\n", _shown(part.text())) for part in own[:2])
+    return "\n".join(plain) if plain else "\n".join(unescape(_TAGS.sub("\n", _shown(part.text()))) for part in own[:2])
 
 
 def _shown(html: str) -> str:

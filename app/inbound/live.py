@@ -51,8 +51,8 @@ def _count(session: Session, settings: Settings, rules: Rules, refusal: Any) -> 
     if match is None or not _is_failed(connection, match):
         return None
     event = _event(connection, match, CLASS_OF[refusal.reason], rules)
-    decision = decide(session, settings, match, event, refusal.at.date())
-    note(connection, match, event, kind="bounce", decision=decision, at=refusal.at)
+    decision = decide(session, settings, match, event, refusal.at.date(), refusal.server_id)
+    note(connection, match, event, kind="bounce", decision=decision, at=refusal.at, server_id=refusal.server_id)
     return match
 
 

@@ -87,6 +87,8 @@ class InboundEvent(Owned, Base):
     campaign_id: Mapped[int | None] = mapped_column()
     subscriber_id: Mapped[int | None] = mapped_column(BigId)
     list_id: Mapped[int | None] = mapped_column()
+    # The delivery server that had sent it, where that is known.
+    server_id: Mapped[int | None] = mapped_column()
     # return_path | envid | header | message_id | webhook | window (weak: the address, mailed within thirty days) | live
     matched_by: Mapped[str] = mapped_column(sa.String(12))
     # suppressed | became_hard | counted | counted_before | noted | unsubscribed | gone_before | seed | nothing
@@ -97,7 +99,8 @@ class InboundEvent(Owned, Base):
 class InboundCount(Base):
     """How many events there were on a day (UTC), by what pages ask for. User 0 is the whole house.
 
-    ``dimension``: "" (all), campaign, domain or reason, and ``value`` which one. ``what``: hard, soft, block, complaint, unsubscribe.
+    ``dimension``: "" (all), campaign, domain, reason or, of the house alone, server; ``value`` says which one.
+    ``what``: hard, soft, block, complaint, unsubscribe.
     """
 
     __tablename__ = "inbound_counts"

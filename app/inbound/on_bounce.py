@@ -28,7 +28,7 @@ def on_bounce(work: Work) -> str:
     """Act on each recipient that the report names; return the problem where nobody could be found ("" else)."""
     pairs = matched(work)
     for number, (match, event) in enumerate(pairs):
-        decision = decide(work.session, work.now.settings, match, event, work.day)
+        decision = decide(work.session, work.now.settings, match, event, work.day, work.server_id)
         work.note(match, event, "bounce", decision, number)
     return "" if pairs else _problem(work.reading.events)
 
@@ -68,13 +68,13 @@ def _about(match: Match, events: Sequence[Event]) -> Event:
     return replace(events[0], kind="soft" if events[0].kind == "hard" else events[0].kind)
 
 
-def decide(session: Session, settings: Settings, match: Match, event: Event, day: date) -> str:
+def decide(session: Session, settings: Settings, match: Match, event: Event, day: date, server_id: int | None) -> str:
     """Do what a bounce asks for, in the caller's transaction; return the decision, one of InboundEvent.decision."""
     connection = session.connection()
     bounce = event.kind if event.kind in {"hard", "soft", "block"} else "soft"
     if match.is_seed:
         return "seed"  # What a seed does is nobody's figure.
-    count(connection, match, day, bounce, event.reason)
+    count(connection, match, day, bounce, event.reason, server_id)
     if bounce == "block":
         return "noted"
     if bounce == "hard" and not match.is_weak:

@@ -32,7 +32,7 @@ def on_complaint(work: Work) -> str:
 def _act(work: Work, match: Match) -> str:
     if match.is_seed:
         return "seed"
-    count(work.connection, match, work.day, "complaint", work.reading.feedback_type)
+    count(work.connection, match, work.day, "complaint", work.reading.feedback_type, work.server_id)
     decision = leave(work, match, "complaint")
     suppress(work.session, match, COMPLAINT, work.reading.why)
     return decision

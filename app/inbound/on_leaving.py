@@ -37,17 +37,19 @@ def on_leaving(work: Work) -> str:
     match = _who(work)
     if match is None:
         return "nobody"
-    work.note(match, Event(match.email, "unsubscribe"), "unsubscribe", leave(work, match, "mail"), 0)
+    decision = leave(work, match, "mail")
+    if decision == "unsubscribed":
+        count(work.connection, match, work.day, "unsubscribe", "")
+    work.note(match, Event(match.email, "unsubscribe"), "unsubscribe", decision, 0)
     return ""
 
 
 def leave(work: Work, match: Match, via: str) -> str:
-    """Unsubscribe the recipient of a mail and count it; return the decision."""
+    """Unsubscribe the recipient of a mail; return the decision."""
     found = look_for(work.connection, match.ledger_id)
     evidence = {"inbound_mail": work.mail.id, "from": work.reading.keys.get("arrival", {}).get("from", "")[:300]}
     if found is None or not leave_by(work.session, work.now.enabled, work.now.house.jobs, found, via=via, evidence=evidence):
         return "gone_before"
-    count(work.connection, match, work.day, "unsubscribe", "")
     return "unsubscribed"
 
 

@@ -11,18 +11,22 @@ import quopri
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 READ = 256 * 1024
 HEADER_BLOCK = 256 * 1024
 ONE_HEADER = 16 * 1024
 PARTS = 200
+PREAMBLE = 200
+CANDIDATES = 20
 DEPTH = 20
 # Enough of one part's text for every report known; the rest is somebody's mail.
 TEXT = 24 * 1024
 
-LONGEST_NAME = 100
+# A field and the lines that go on with it; one pass over the block.
+_FIELD = re.compile(r"^([!-9;-~]{1,100})[ \t]*:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _PARAMETER = re.compile(r';\s*([\w-]{1,40})\*?(?:0\*?)?\s*=\s*(?:"([^"]{0,300})"|([^\s;]{1,300}))')
-_LINE_OF_BOUNDARY = re.compile(rb"^--([^\s-]\S{5,70})\n", re.MULTILINE)
+_LINE_OF_BOUNDARY = re.compile(rb"^--(\S{2,70})[ \t]*\n", re.MULTILINE)
 _HEADS = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers", "text/rfc822", "message/news"})
 
 
@@ -89,24 +93,13 @@ def _halves(data: bytes) -> tuple[bytes, bytes]:
 def headers_of(head: bytes) -> dict[str, list[str]]:
     """Return the fields of a header block; lines that are none are passed over. Raise TooMuchError for a field over ``ONE_HEADER``."""
     found: dict[str, list[str]] = {}
-    for written in _unfolded(head.decode("utf-8", "replace")):
-        if len(written) > ONE_HEADER:
+    for name, value in _FIELD.findall(head.decode("utf-8", "replace")):
+        if len(value) > ONE_HEADER:
             raise TooMuchError("one header too large")
-        name, colon, value = written.partition(":")
-        name = name.rstrip(" \t")
-        if colon and name and len(name) <= LONGEST_NAME and name.isascii() and name.isprintable() and " " not in name:
-            found.setdefault(name.lower(), []).append(value.strip())
+        if "\n" in value:
+            value = " ".join([line.strip() for line in value.split("\n")])
+        found.setdefault(name.lower(), []).append(value.strip())
     return found
-
-
-def _unfolded(text: str) -> list[str]:
-    fields: list[list[str]] = []
-    for line in text.split("\n"):
-        if line[:1] in " \t" and fields:
-            fields[-1].append(line.strip())
-        else:
-            fields.append([line])
-    return [" ".join(lines) for lines in fields]
 
 
 def _content_type(value: str) -> tuple[str, dict[str, str]]:
@@ -116,9 +109,9 @@ def _content_type(value: str) -> tuple[str, dict[str, str]]:
 
 
 def _inside(part: Part, depth: int, left: list[int]) -> list[Part]:
-    if part.type.startswith("multipart/") and (boundary := part.parameters.get("boundary", "")):
+    if part.type.startswith("multipart/") or "content-type" not in part.headers:
         usual = "message/rfc822" if part.type == "multipart/digest" else "text/plain"
-        return [_part(piece, depth - 1, left, usual) for piece in _pieces(part.body, boundary.strip().encode("utf-8", "replace"), left[0])]
+        return [_part(piece, depth - 1, left, usual) for piece in _pieces(part, left[0])]
     if part.type in _HEADS and part.body.strip():
         body = part.body
         if part.header("content-transfer-encoding").lower() in {"base64", "quoted-printable"}:
@@ -127,14 +120,29 @@ def _inside(part: Part, depth: int, left: list[int]) -> list[Part]:
     return []
 
 
-def _pieces(body: bytes, boundary: bytes, most: int) -> list[bytes]:
-    """Return what stands between the boundary's lines; a last line that is missing is forgiven."""
-    pieces = (b"\n" + body).split(b"\n--" + boundary)[1:]
-    if not pieces and (seen := _LINE_OF_BOUNDARY.search(body)):  # the header lost or changed the boundary on its way
-        pieces = (b"\n" + body).split(b"\n--" + seen[1])[1:]
+def _pieces(part: Part, most: int) -> list[bytes]:
+    """Return what stands between the boundary's lines; a last line that is missing is forgiven, and so is a boundary that was lost on its way."""
+    boundary = part.parameters.get("boundary", "").strip().encode("utf-8", "replace")
+    pieces = (b"\n" + part.body).split(b"\n--" + boundary)[1:] if boundary else []
+    if not pieces and (seen := _seen_boundary(part.body, anywhere=part.type.startswith("multipart/"))):
+        pieces = (b"\n" + part.body).split(b"\n--" + seen)[1:]
     if len(pieces) > most + 1:
         raise TooMuchError("too many parts")
     return [piece.partition(b"\n")[2] for piece in pieces if not piece.startswith(b"--")]
+
+
+def _seen_boundary(body: bytes, *, anywhere: bool) -> bytes:
+    """Return the boundary of the first line that looks like one, opens a part with a Content-Type, and comes again; b"" where there is none.
+
+    Only at the begin, unless ``anywhere``: further down it is that of a mail which the text returns.
+    """
+    for match in islice(_LINE_OF_BOUNDARY.finditer(body), CANDIDATES):
+        before, begins = body[: match.start()].strip(), body[match.end() : match.end() + 200].lower()
+        if not anywhere and before and b"mime" not in before[:PREAMBLE].lower():
+            return b""
+        if begins.startswith((b"content-", b"\n")) and match[1].strip(b"-") and body.count(b"\n--" + match[1]) > 1:
+            return match[1]
+    return b""
 
 
 def _decoded(body: bytes, encoding: str) -> bytes:

@@ -53,10 +53,10 @@ def people_in(said: str, mail: Part, returned: Part | None) -> tuple[list[str], 
     for place, pattern in (("line", _AT_START), ("label", _LABELLED), ("command", _COMMAND), ("sentence", _IN_SENTENCE), ("words", _BARE)):
         if found := _kept(pattern.findall(bare), ours):
             return found, f"text: {place}"
-    if found := _kept(addresses.in_text(bare), ours) or _kept(addresses.in_text(said), ours):
-        return found[:1], "text"
     if found := completed(names_in(said), mail, returned):
         return found, "text: name"
+    if found := _kept(addresses.in_text(bare), ours) or _kept(addresses.in_text(said), ours):
+        return found[:1], "text"
     if found := [each for each in _AT_START.findall(said) if each.lower() not in ours]:
         return found[:1], "text: line"  # a postmaster's or an administrator's own mailbox
     return (addresses.in_text(returned.header("to"))[:5], "returned to") if returned else ([], "")

@@ -32,7 +32,8 @@ class Known:
     """What the decision is taken by. Domains are in ASCII and lower case; addresses are, too, but for their local parts as typed.
 
     ``return_paths``: MFROM addresses that are used as they are, without a token; ``complaints``: those given to feedback loops;
-    ``unsubscribe``: those for leaving by mail, whose token stands behind a plus or in the subject.
+    ``unsubscribe``: those for leaving by mail, whose token stands behind a plus or in the subject; ``servers``: domains of return paths
+    that one delivery server alone has.
     """
 
     tokens: TokenKeys
@@ -41,6 +42,11 @@ class Known:
     complaints: frozenset[str] = frozenset()
     unsubscribe: frozenset[str] = frozenset()
     rules: tuple[AliasRule, ...] = ()
+    servers: Mapping[str, int] = field(default_factory=dict)
+
+    def server_of(self, address: str) -> int | None:
+        """Return the delivery server whose return paths are at an address's domain; None where that may be several."""
+        return self.servers.get(address.rpartition("@")[2].lower())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from app.mail.reasons import Step
+
 LONGEST = 700
 # A reply at the begin of a line, behind the marks of a transcript, or behind the words that introduce one. It goes on in lines that stand
 # further in, or that repeat its code, but for the line of the next recipient; where the codes end a line, the words are in the next one.
@@ -24,7 +26,8 @@ _AT_LINE = re.compile(r"^(?:<<<[ \t])?([45][0-7]\d[- ][^\n]*)", re.MULTILINE)
 _PIPELINED = re.compile(r"need rcpt|no valid recipients|rcpt before data|no recipients? (?:specified|given)", re.IGNORECASE)
 _TRANSCRIPT = re.compile(r">>> ?(?:[a-z]{4}|\.)[^\n]{0,300}\n\s{0,30}<<< ?[45]\d\d", re.IGNORECASE)
 _STEP = re.compile(
-    r"in\s+reply\s+to\s+[\w ]{3,20}?\s+command|after (?:end of )?(?:data|message)\b|after (?:rcpt to|mail from|ehlo|helo)|smtp command\s+[a-z]{4}|final data|"
+    r"(?:in\s+reply\s+to|for)\s+[a-z ]{3,20}?\s+command|after (?:end of )?(?:data|message)\b|after (?:rcpt to|mail from|ehlo|helo)|"
+    r"smtp command\s+[a-z]{4}\b|error following [a-z]{4} command|final data|"
     r"\(state 1[2-9]\)",
     re.IGNORECASE,
 )
@@ -41,15 +44,17 @@ def what_is_said(text: str) -> list[str]:
     return [*dict.fromkeys(filter(None, found)), text]
 
 
-def was_after_data(text: str) -> bool:
-    """Whether a text says that the refusal came after the message itself, not after RCPT: the first step that it names decides.
+def step_of(text: str) -> Step:
+    """Return after which step the server refused, as the text says it: the first step that it names decides; "" where it names none.
 
     A client that pipelines has sent DATA before it reads that RCPT was refused; the server then says that it has no recipient.
     """
     if _PIPELINED.search(text):
-        return False
-    step = _TRANSCRIPT.search(text) or _STEP.search(text)
-    return bool(step and _DATA.search(step[0]))
+        return "rcpt"
+    found = _TRANSCRIPT.search(text) or _STEP.search(text)
+    if not found:
+        return ""
+    return "data" if _DATA.search(found[0]) else "rcpt" if "rcpt" in found[0].lower() else ""
 
 
 def replies_in(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from app.inbound import addresses
 from app.inbound.parts import Part
 from app.inbound.result import Event, judged
-from app.inbound.said import was_after_data
+from app.inbound.said import step_of
 from app.inbound.verdict import verdict
 from app.mail.reasons import RULES, Judgement, Rules, judge
 
@@ -125,10 +125,12 @@ def _event(group: Group, people: str, rules: Rules, complete: Callable[[str], st
     diagnostic = _CODE_TYPE.sub("", group.get("diagnostic-code", ""))
     said = _REPEATED.sub("", f"{diagnostic} {comment}".strip())
     context = _about(recipient, people)
-    judgement = judge(said, status, after_data=was_after_data(f"{said} {context}"), rules=rules)
+    is_final = group.get("action", "").lower().startswith("fail")
+    judgement = judge(said, status, step=step_of(f"{said} {context}"), rules=rules, is_final=is_final)
     if _SAYS_NOTHING.fullmatch(said):
         said, judgement = _by_text(said, context, status, rules)
-    for more in (_CATEGORIES.get(group.get("x-powermta-bouncecategory", "").lower(), ""), context):
+    program = "mailer error 1" if group.get("diagnostic-code", "").lower().lstrip().startswith("x-unix") else ""
+    for more in (_CATEGORIES.get(group.get("x-powermta-bouncecategory", "").lower(), ""), context, program):
         if judgement.reason == "undetermined" and more:
             judgement = verdict(more, status, rules)[1]
     return judged(recipient, found_in, said, judgement)

@@ -82,8 +82,8 @@ def _is_bounce(mail: Part, small: str, family: str, brings_back: bool, rules: Ru
     if not family:
         return subject and (coded or (from_system and (brings_back or judge(small, rules=rules).reason != "undetermined")))
     if family == "others":
-        says_why = coded or judge(small, rules=rules).reason != "undetermined"
-        return (from_system and (subject or brings_back or says_why)) or (subject and brings_back)
+        seen = subject or brings_back or coded
+        return (from_system and (seen or judge(small, rules=rules).reason != "undetermined")) or (subject and brings_back)
     return from_system or subject or brings_back or coded
 
 
@@ -105,7 +105,7 @@ def _events(people: list[str], found_in: str, text: str, rules: Rules) -> list[E
 
 
 def _of_reply(event: Event, reply: str, rules: Rules) -> Event:
-    judgement = judge(reply, after_data=said.was_after_data(reply), rules=rules)
+    judgement = judge(reply, step=said.step_of(reply), rules=rules)
     return judged(event.recipient, event.found_in, reply, judgement) if judgement.reason != "undetermined" else event
 
 

@@ -59,7 +59,8 @@ def _before(connection: Connection, event: Any) -> Any:
 
 
 def _uncount(connection: Connection, event: Any) -> None:
-    values = {"": "", "domain": event.domain, "reason": event.reason, "campaign": str(event.campaign_id or "")}
+    values = {"": "", "domain": event.domain, "reason": event.reason, "campaign": str(event.campaign_id or ""),
+              "server": str(event.server_id or "")}
     for dimension, value in values.items():
         connection.execute(sa.update(COUNTS).where(
             COUNTS.c.user_id.in_((HOUSE, event.user_id)), COUNTS.c.dimension == dimension, COUNTS.c.day == event.at.date(),

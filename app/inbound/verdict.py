@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.inbound.said import was_after_data, what_is_said
+from app.inbound.said import step_of, what_is_said
 from app.mail.reasons import Judgement, Rules, judge
 
 SHOWN = 600
@@ -10,9 +10,9 @@ SHOWN = 600
 
 def verdict(text: str, status: str, rules: Rules) -> tuple[str, Judgement]:
     """Return what decided and what it means; where nothing says anything, the whole text."""
-    after_data = was_after_data(text)
+    step = step_of(text)
     for words in what_is_said(text):
-        judgement = judge(words, status, after_data=after_data, rules=rules)
+        judgement = judge(words, status, step=step, rules=rules)
         if judgement.reason != "undetermined":
             return words[:SHOWN].strip(), judgement
-    return text[:SHOWN].strip(), judge(text, status, after_data=after_data, rules=rules)
+    return text[:SHOWN].strip(), judge(text, status, step=step, rules=rules)

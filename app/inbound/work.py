@@ -88,6 +88,13 @@ class Work:
         abouts: list[LedgerId] = [verdict.about for kind in ("bounce", "unsubscribe") for _, verdict in self.verdicts_of(kind) if verdict.about]
         return by_token(self.connection, self.now.house.tokens, abouts, self.reading.keys)
 
+    @cached_property
+    def server_id(self) -> int | None:
+        """The delivery server that had sent the mail, by the domain of its return path; None where that may be several."""
+        returned = str(self.reading.keys.get("returned", {}).get("return-path", "")).strip("<> ")
+        paths = [*(recipient for recipient, _ in self.verdicts_of("bounce")), returned]
+        return next((found for path in paths if (found := self.now.known.server_of(path))), None)
+
     def by_address(self, address: str) -> Match | None:
         """Return the latest mail to an address; what a relay has signed is as sure as a token, what else came is weak."""
         match = by_address(self.connection, address) if address else None
@@ -95,7 +102,8 @@ class Work:
 
     def note(self, match: Match, event: Event, kind: str, decision: str, number: int) -> None:
         """Write the event that was acted on."""
-        note(self.connection, match, event, kind=kind, decision=decision, number=number, mail_id=self.mail.id, at=self.mail.arrived_at)
+        note(self.connection, match, event, kind=kind, decision=decision, number=number, mail_id=self.mail.id, at=self.mail.arrived_at,
+             server_id=self.server_id)
         if kind in TOLD:
             tell_of(self.session, self.now.house.jobs, self.now.enabled, match, kind, self.mail.arrived_at)
 
@@ -106,13 +114,15 @@ def tell_of(session: Session, jobs: Jobs, enabled: EnabledPlugins, match: Match,
     tell_later(session, enabled, jobs, AfterEvents((view,)))
 
 
-def note(connection: Connection, match: Match, event: Event, *, kind: str, decision: str, at: Any, number: int = 0, mail_id: int | None = None) -> None:
+def note(connection: Connection, match: Match, event: Event, *, kind: str, decision: str, at: Any, number: int = 0, mail_id: int | None = None,
+         server_id: int | None = None) -> None:
     """Write an event of a matched recipient; a text is cut to its column."""
     connection.execute(sa.insert(EVENTS).values(
         user_id=match.user_id, mail_id=mail_id, number=number, kind=kind, bounce_class=event.kind if kind == "bounce" else "", reason=event.reason[:24],
         rule=event.rule[:80], status=event.status[:12], diagnostic=_text(event.diagnostic), address=match.address,
         domain=match.address.rpartition("@")[2], sending_id=match.ledger_id.sending_id, position=match.ledger_id.position,
-        campaign_id=match.campaign_id, subscriber_id=match.subscriber_id, list_id=match.list_id, matched_by=match.by, decision=decision, at=at))
+        campaign_id=match.campaign_id, subscriber_id=match.subscriber_id, list_id=match.list_id, server_id=server_id,
+        matched_by=match.by, decision=decision, at=at))
 
 
 def _text(written: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 RULES_FILE = Path(__file__).with_name("reasons.json")
 # Longer diagnostics say nothing new after this many characters.
@@ -34,6 +35,10 @@ REASONS = frozenset(
 CLASSES = frozenset({"hard", "soft", "block"})
 # These servers look for the mailbox only when they have the message.
 _AT_THE_END = frozenset({"yahoo.account"})
+Step = Literal["rcpt", "data", ""]
+# The sentence of RFC 5321 for 550; Microsoft says it with this status of mailboxes that are not there.
+_STANDARD = re.compile(r"requested (?:mail )?action not taken: mailbox unavailable")
+_MICROSOFT = "5.5.0"
 
 _CODE = re.compile(r"(?<![\d.:/])([45]\d\d)(?=[ -]|$)")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d]|\.\d)")
@@ -53,6 +58,9 @@ _SET = r"\[(?:\\.|[^\]\\])*\]"
 _PLAIN = rf"(?:[^()\[\\]|\\.|{_SET})"
 _GROUP = rf"\((?:{_PLAIN}|\((?:{_PLAIN}|\({_PLAIN}*\))*\))*\)"
 _NOT_LITERAL = re.compile(rf"{_GROUP}{_MAYBE}?|{_SET}{_MAYBE}?|\\.{_MAYBE}?|.{_MAYBE}|[.^$|]")
+
+
+_LETTERS = 3
 
 
 class Way(NamedTuple):
@@ -81,37 +89,63 @@ class ReasonRule:
     pieces: tuple[str, ...] = ()
 
 
+class _Try(NamedTuple):
+    """A way of a rule, or a rule without one; many of these are passed over by three letters that the text does not hold."""
+
+    rule: ReasonRule
+    way: Way | None
+
+    def fits(self, words: str, status: str, code: int, said: str) -> bool:
+        rule, way = self
+        if way and not (way.hint in words and way.search(words)):
+            return False
+        if (rule.codes and code not in rule.codes) or (rule.status and not rule.status.match(status)):
+            return False
+        return not rule.pieces or _follow(rule.pieces, said)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Rules in the order in which they are tried. ``version`` changes with any of them, and is kept with what they decided."""
+    """Rules in the order in which they are tried. ``version`` changes with any of them, and is kept with what they decided.
+
+    ``by_letters``: the numbers of the tries whose hint holds three letters; those of ``always`` have none.
+    """
 
     tried: tuple[ReasonRule, ...]
     version: str
+    tries: tuple[_Try, ...] = field(repr=False)
+    by_letters: dict[str, list[int]] = field(repr=False, compare=False)
+    always: frozenset[int] = field(repr=False)
 
     def __iter__(self) -> Iterator[ReasonRule]:
         return iter(self.tried)
 
     def first(self, words: str, status: str, code: int, said: str) -> ReasonRule:
-        """Return the rule that decides: ``words`` are what was ``said`` in small letters, without addresses. The last rule fits anything.
-
-        Plain loops in one place: some thousand wordings are looked for in each mail.
-        """
-        for rule in self.tried:
-            if (rule.codes and code not in rule.codes) or (rule.status and not rule.status.match(status)):
-                continue
-            for hint, search in rule.ways:
-                if hint in words and search(words):
-                    return rule
-            if not rule.ways and (not rule.pieces or _follow(rule.pieces, said)):
-                return rule
-        raise AssertionError("the last rule of the file fits anything")
+        """Return the rule that decides: ``words`` are what was ``said`` in small letters, without addresses. The last rule fits anything."""
+        numbers = set(self.always)
+        for letters in {words[at : at + _LETTERS] for at in range(len(words) - _LETTERS + 1)} & self.by_letters.keys():
+            numbers.update(self.by_letters[letters])
+        return next(self.tries[number].rule for number in sorted(numbers) if self.tries[number].fits(words, status, code, said))
 
 
 def ordered(rules: Sequence[ReasonRule], written: str) -> Rules:
     """Return rules by their priority, those of one priority as they come; ``written`` is all that they were made of."""
     if len({rule.id for rule in rules}) != len(rules):
         raise ValueError("two rules have the same name")
-    return Rules(tuple(sorted(rules, key=lambda rule: rule.priority)), hashlib.sha256(written.encode()).hexdigest()[:16])
+    tried = tuple(sorted(rules, key=lambda rule: rule.priority))
+    tries = tuple(_Try(rule, way) for rule in tried for way in rule.ways or (None,))
+    often = Counter(letters for each in tries for letters in _letters_of(each))
+    by_letters: dict[str, list[int]] = {}
+    for number, each in enumerate(tries):
+        if letters := min(_letters_of(each), key=lambda letters: often[letters], default=""):
+            by_letters.setdefault(letters, []).append(number)
+    always = frozenset(range(len(tries))).difference(*by_letters.values())
+    return Rules(tried, hashlib.sha256(written.encode()).hexdigest()[:16], tries, by_letters, always)
+
+
+def _letters_of(each: _Try) -> set[str]:
+    hint = each.way.hint if each.way else ""
+    return {hint[at : at + _LETTERS] for at in range(len(hint) - _LETTERS + 1)}
 
 
 def _follow(pieces: Sequence[str], text: str) -> bool:
@@ -163,10 +197,12 @@ def _rule(row: dict[str, Any]) -> ReasonRule:
 RULES = read_rules(RULES_FILE.read_text(encoding="utf-8"))
 
 
-def judge(diagnostic: str, status: str = "", *, after_data: bool = False, rules: Rules = RULES) -> Judgement:
+def judge(diagnostic: str, status: str = "", *, step: Step = "rcpt", rules: Rules = RULES, is_final: bool = False) -> Judgement:
     """Return what a diagnostic means; ``status`` is the report's own field and yields to a more exact code in the text (RFC 3464 2.3.4).
 
-    ``after_data``: the server had accepted RCPT, so the mailbox is there, and "user unknown" is a filter's excuse.
+    ``step``: what was refused. Behind "data" the server had accepted RCPT, so the mailbox is there, and "user unknown" is a filter's excuse;
+    where nothing says which step it was (""), the standard's own sentence for 550 says no more than "no" (RFC 5321 4.2.3).
+    ``is_final``: a report says that nobody tries any more; a server that said "no such mailbox, for now" to the last try has said it for days.
     """
     said = as_said(diagnostic)
     words = _WRAPPING.sub("", _ADDRESS.sub("@", said))
@@ -174,9 +210,16 @@ def judge(diagnostic: str, status: str = "", *, after_data: bool = False, rules:
     code = int(next((each for each in codes if each[0] == "5"), codes[0] if codes else 0))
     exact = _exact(_STATUS.findall(_VERSION.sub("", words)), status)
     rule = rules.first(words, exact, code, said)
-    if after_data and not rule.pieces and rule.id not in _AT_THE_END and rule.reason == "invalid_recipient" and not exact.startswith("5.1."):
-        return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA")
-    return Judgement(_kind(rule, exact, code, words), rule.reason, exact, code, rule.id)
+    if _is_excuse(rule, exact, step, words):
+        return Judgement("soft", "recipient_refused", exact, code, f"{rule.id} after DATA" if step == "data" else f"{rule.id}, step unknown")
+    return Judgement(_kind(rule, exact, code, words, is_final), rule.reason, exact, code, rule.id)
+
+
+def _is_excuse(rule: ReasonRule, status: str, step: Step, words: str) -> bool:
+    """Whether a rule about a missing mailbox does not hold, as RCPT was accepted, or may have been."""
+    if rule.pieces or rule.reason != "invalid_recipient" or rule.id in _AT_THE_END or status.startswith("5.1."):
+        return False
+    return step == "data" or (step == "" and status != _MICROSOFT and bool(_STANDARD.search(words)))
 
 
 def as_said(text: str) -> str:
@@ -190,9 +233,10 @@ def _exact(written: list[str], status: str) -> str:
     return min(known, key=lambda each: "542".index(each[0])) if known else status or (written[0] if written else "")
 
 
-def _kind(rule: ReasonRule, status: str, code: int, words: str) -> str:
+def _kind(rule: ReasonRule, status: str, code: int, words: str, is_final: bool) -> str:
     """A server that says "for now", in its code (4xx) or in its words, marks nobody for good."""
     if rule.kind != "hard":
         return rule.kind
-    for_now = 400 <= code < 500 or (status.startswith("4.") and rule.reason == "invalid_recipient" and code < 500)
+    said_for_days = is_final and bool(rule.ways) and rule.reason == "invalid_recipient"
+    for_now = not said_for_days and (400 <= code < 500 or (status.startswith("4.") and rule.reason == "invalid_recipient" and code < 500))
     return "soft" if for_now or (not rule.pieces and _FOR_NOW.search(words)) else "hard"

@@ -127,9 +127,7 @@ _PERMANENT = (
     Rule(Fate.BLOCKED, enhanced=r"5\.(?:2\.3|3\.4|4\.5)$"),
     Rule(Fate.BLOCKED, enhanced=r"5\.7\.", text=_OUR_NAME),
     Rule(Fate.OURS, text=_OUR_NAME),
-    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.2"),
-    # RCPT was accepted, so the mailbox is there: the standard's own sentence for 550 says no more than "no".
-    Rule(Fate.BOUNCED_SOFT, enhanced=r"(?!5\.[17]\.)", text=r"requested action not taken: mailbox unavailable", phases=_MESSAGE),
+    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.2$"),
 )
 
 
@@ -154,7 +152,8 @@ def classify(reply: Reply, phase: Phase, rules: Rules = RULES) -> Fate:
         if (not rule.codes or reply.code in rule.codes) and (not rule.phases or phase in rule.phases) \
                 and enhanced.match(reply.enhanced) and text.search(reply.text):
             return rule.fate
-    judgement = judge(f"{reply.code} {reply.enhanced} {reply.text}", reply.enhanced, rules=rules)
+    # Behind the message RCPT was accepted, so the mailbox is there.
+    judgement = judge(f"{reply.code} {reply.enhanced} {reply.text}", reply.enhanced, step="data" if phase in _MESSAGE else "rcpt", rules=rules)
     if reply.code // 100 != 5:
         return _for_now(judgement)
     return _before_recipient(judgement) if phase in _BEFORE_RECIPIENT else _for_good(judgement, reply, phase)

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from app.accounts.models import User
 from app.campaigns.models import Campaign
 from app.db import table_of
+from app.delivery.server_models import DeliveryServer
 from app.inbound.models import InboundCount
 
 # The account whose counts are the whole house's.
@@ -113,6 +114,13 @@ def accounts_named(connection: Connection, numbers: Iterable[int]) -> dict[int, 
     wanted = set(numbers)
     query = sa.select(_USER.id, *_NAMES).where(_USER.id.in_(wanted))
     return {row.id: name_of(row) for row in connection.execute(query)} if wanted else {}
+
+
+def servers_named(connection: Connection, numbers: Iterable[str]) -> dict[str, str]:
+    """Return how these delivery servers are called, by their numbers as the counts have them."""
+    server, wanted = table_of(DeliveryServer).c, {int(number) for number in numbers if number.isdigit()}
+    query = sa.select(server.id, server.name).where(server.id.in_(wanted))
+    return {str(row.id): row.name for row in connection.execute(query)} if wanted else {}
 
 
 def name_of(row: Any) -> str:

@@ -38,6 +38,7 @@ class Wanted:
     reason: str | None = None
     address: str = ""
     since: date | None = None
+    server_id: int | None = None
 
 
 def page_of_events(connection: Connection, wanted: Wanted, before: int = 0) -> tuple[list[Any], int]:
@@ -82,6 +83,8 @@ def _narrowed(connection: Connection, wanted: Wanted) -> list[sa.ColumnElement[b
 
 def _plain(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     found = [_EVENT.domain == wanted.domain] if wanted.domain else []
+    if wanted.server_id is not None:
+        found.append(_EVENT.server_id == wanted.server_id)
     if wanted.reason is not None:
         found.append(_EVENT.reason == wanted.reason)
     if wanted.what == COUNTED:

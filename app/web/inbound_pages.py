@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from app.campaigns.models import Campaign
 from app.db import db, utcnow
 from app.mail.address import AddressError, normalise
-from app.reports.inbound import HOUSE, RANGES, Counted, Whose, accounts_named, by, by_day, campaigns_named, first_day, whole
+from app.reports.inbound import HOUSE, RANGES, Counted, Whose, accounts_named, by, by_day, campaigns_named, first_day, servers_named, whole
 from app.reports.inbound_events import ASKED, COUNTED, LOOKS, Wanted, page_of_events
 from app.web.charts import Series
 from app.web.i18n import short_day
@@ -57,7 +57,7 @@ def report_context(user_id: int, index: str, events: str) -> dict[str, Any]:
             "series": [Series(str(WHATS[what]), [getattr(counted, what) for _day, counted in by_days], tone) for what, tone in TONES.items()],
             "labels": [short_day(day) for day, _counted in by_days], "events_url": url_for(events, what=COUNTED, days=days),
             "campaigns": _campaign_rows(user_id, since, sums, events, days), "domains": _rows("domain", user_id, since, sums, events, days),
-            "reasons": _rows("reason", user_id, since, sums, events, days)}
+            "reasons": _rows("reason", user_id, since, sums, events, days), "servers": _server_rows(user_id, since, sums, events, days)}
 
 
 def _rows(dimension: str, user_id: int, since: date, sums: Counted, events: str, days: int) -> list[Row]:
@@ -70,6 +70,14 @@ def _campaign_rows(user_id: int, since: date, sums: Counted, events: str, days: 
     rows = by(connection(), user_id, "campaign", since)
     names = campaigns_named(connection(), (row.value for row in rows), user_id)
     return [Row(*_campaign_words(row.value, names, user_id), _events_url(events, days, "campaign", row.value), row, _share(row, sums)) for row in rows]
+
+
+def _server_rows(user_id: int, since: date, sums: Counted, events: str, days: int) -> list[Row]:
+    """The delivery servers that had sent it: for the house alone, accounts do not see them."""
+    rows = by(connection(), user_id, "server", since) if user_id == HOUSE else []
+    names = servers_named(connection(), (row.value for row in rows))
+    return [Row(names.get(row.value) or _("A delivery server that was removed"), "", _events_url(events, days, "server", row.value), row, _share(row, sums))
+            for row in rows]
 
 
 def _campaign_words(value: str, names: dict[int, Whose], user_id: int) -> tuple[str, str]:
@@ -105,7 +113,8 @@ def asked_events(user_id: int, campaign: Campaign | None = None) -> Wanted:
     number = campaign.id if campaign else asked_number("campaign", 0) or None
     days = asked_number("days", 0)
     return Wanted(user_id, values.get("what", "") if values.get("what") in ASKED else "", number, values.get("domain", "")[:253].lower(),
-                  values["reason"][:24] if "reason" in values else None, asked_address(), first_day(utcnow().date(), days) if days in RANGES else None)
+                  values["reason"][:24] if "reason" in values else None, asked_address(), first_day(utcnow().date(), days) if days in RANGES else None,
+                  (asked_number("server", 0) or None) if user_id == HOUSE else None)
 
 
 def events_context(wanted: Wanted) -> dict[str, Any]:
@@ -127,7 +136,7 @@ def what_choices() -> list[tuple[str, str]]:
 
 def _kept() -> dict[str, str]:
     """What the form of the list leaves as it is."""
-    return {name: request.args[name] for name in ("campaign", "domain", "reason", "days") if name in request.args}
+    return {name: request.args[name] for name in ("campaign", "domain", "reason", "server", "days") if name in request.args}
 
 
 def _narrowed(wanted: Wanted, campaigns: dict[int, Whose]) -> list[str]:
@@ -136,5 +145,7 @@ def _narrowed(wanted: Wanted, campaigns: dict[int, Whose]) -> list[str]:
         found = campaigns.get(wanted.campaign_id)
         said.append(_("Campaign: %(name)s", name=found.name if found else wanted.campaign_id))
     said += [_("Domain: %(name)s", name=wanted.domain)] if wanted.domain else []
+    if wanted.server_id is not None:
+        said.append(_("Delivery server: %(name)s", name=servers_named(connection(), [str(wanted.server_id)]).get(str(wanted.server_id), wanted.server_id)))
     said += [_("Reason: %(name)s", name=inbound_words("reason", wanted.reason))] if wanted.reason is not None else []
     return said + ([_("Last %(count)s days", count=(utcnow().date() - wanted.since).days + 1)] if wanted.since else [])

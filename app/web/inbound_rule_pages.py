@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import Field, IntegerField, RadioField, SelectField, StringField, ValidationError
 from wtforms.validators import InputRequired, NumberRange
 
-from app.db import db
+from app.db import db, reading
 from app.inbound.models import InboundRule
 from app.mail.added_rules import USUAL_CLASS, AddedRule, check_pattern
 from app.mail.reasons import RULES, ReasonRule
@@ -19,11 +19,12 @@ from app.settings.audit import record
 from app.web import actor
 from app.web.choices import choices
 from app.web.form_words import Form, at_most
+from app.web.house import house
 from app.web.i18n import translated
-from app.web.inbound_pages import connection
 from app.web.inbound_words import CLASSES, REASONS, inbound_words
 
 LOWEST, HIGHEST = -1000, 1000
+FIRST = min(rule.priority for rule in RULES)
 # A rule that is tried before it is saved has no number yet.
 NEW = "new"
 # So many of the shipped rules are shown before somebody asks for all, or for some by their words.
@@ -38,8 +39,9 @@ class RuleForm(Form):
     reason = SelectField(_l("Reason"), choices=lambda: choices((one, REASONS[one]) for one in USUAL_CLASS),
                          description=_l("What the report counts it under."))
     bounce_class = RadioField(_l("Class"), default="soft", choices=lambda: choices(CLASSES.items()))
-    priority = IntegerField(_l("Priority"), [InputRequired(_l("Type a number; 0 comes before all shipped rules.")), NumberRange(LOWEST, HIGHEST, _l(
-        "Type a number from -1000 to 1000."))], default=0, description=_l("Rules of a lower number are tried first. The shipped ones begin at 10."))
+    priority = IntegerField(_l("Priority"), [InputRequired(_l("Type a number; 0 comes before all shipped rules.")), NumberRange(
+        LOWEST, HIGHEST, _l("Type a number from -1000 to 1000."))], default=0,
+        description=_l("Rules of a lower number are tried first. The shipped ones begin at %(first)s.", first=FIRST))
     note = StringField(_l("Note"), [at_most(200)], description=_l("Where you saw these words, for whoever reads this later."))
 
     def validate_pattern(self, field: Field) -> None:
@@ -79,8 +81,13 @@ def _text_of(rule: ReasonRule) -> str:
 
 
 def trial_of(form: RuleForm | None = None, editing: InboundRule | None = None) -> Trial:
-    """Try the rules in force, with the form's one among them or in place of ``editing``; nothing is written."""
-    return try_rules(connection(), rules_with(connection(), form.as_rule(editing.id if editing else NEW) if form else None))
+    """Try the rules in force, with the form's one among them or in place of ``editing``; nothing is written.
+
+    On a connection of its own that only reads: on SQLite the request's would hold the write lock for as long as five hundred mails take.
+    """
+    tried = form.as_rule(editing.id if editing else NEW) if form else None
+    with reading(), house().engine.connect() as connection:
+        return try_rules(connection, rules_with(connection, tried))
 
 
 def trial_context(trial: Trial) -> dict[str, Any]:

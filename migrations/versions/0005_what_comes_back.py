@@ -100,6 +100,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('mail_id', name=op.f('pk_inbound_sources'))
     )
     op.create_table('refusals',
+    sa.Column('server_id', sa.Integer(), nullable=True),
     sa.Column('id', app.db.BigId, nullable=False),
     sa.Column('sending_id', sa.Integer(), nullable=False),
     sa.Column('position', sa.Integer(), nullable=False),
@@ -152,6 +153,7 @@ def upgrade() -> None:
     sa.Column('campaign_id', sa.Integer(), nullable=True),
     sa.Column('subscriber_id', app.db.BigId, nullable=True),
     sa.Column('list_id', sa.Integer(), nullable=True),
+    sa.Column('server_id', sa.Integer(), nullable=True),
     sa.Column('matched_by', sa.String(length=12), nullable=False),
     sa.Column('decision', sa.String(length=16), nullable=False),
     sa.Column('at', app.db.UTCDateTime(), nullable=False),

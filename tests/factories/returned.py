@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from app.audience.models import Subscriber, Suppression
-from app.inbound.models import AddressBounces, Forward, InboundEvent, InboundMail
+from app.inbound.models import AddressBounces, Forward, InboundCount, InboundEvent, InboundMail
 from app.inbound.reading import read_waiting
 from app.inbound.spool import Spool, arrived
 from app.inbound.take_in import take_in
@@ -121,6 +121,11 @@ class Returned(Mailed):
     def soft(self, address: str) -> int:
         """Return how many soft bounces of an address count."""
         return next((row.number for row in self._all(sa.select(AddressBounces)) if row.address == address), 0)
+
+    def counted(self, dimension: str) -> dict[tuple[str, str], int]:
+        """Return what is counted for the whole house by one dimension: (value, what) -> number."""
+        rows = self._all(sa.select(InboundCount).where(InboundCount.user_id == 0, InboundCount.dimension == dimension))
+        return {(row.value, row.what): row.number for row in rows if row.number}
 
     def forwards(self) -> list[Forward]:
         """Return what is to be sent on."""

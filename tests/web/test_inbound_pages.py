@@ -12,8 +12,11 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.db import writing
 from app.inbound.models import Forward, InboundEvent, InboundMail
-from app.reports import inbound_events
+from app.inbound.read import Reading, read
+from app.mail.reasons import Rules
+from app.reports import inbound_events, inbound_rules
 from app.settings.models import AuditEntry
 from tests.factories import came_back as factory
 from tests.factories.customers import looking, words
@@ -95,7 +98,9 @@ def test_what_came_back_is_counted_by_reason_campaign_and_domain_and_each_number
                                          "Marked as spam": ["1", "25 %"]}
     assert rows(report, "By domain") == {"one.example": ["1", "1", "0", "0", "2", "50 %"], "two.example": ["0", "0", "1", "1", "2", "50 %"]}
     assert list(rows(report, "By campaign").values()) == [["1", "1", "1", "1", "4", "100 %"]]
-    for name, people in (("No such mailbox", {ADA}), ("Marked as spam", {CY}), ("one.example", {ADA, BEN}), ("two.example", {CY, DEE})):
+    assert rows(report, "By delivery server") == {f"sink {back.sink.port}": ["1", "1", "1", "1", "4", "100 %"]}
+    for name, people in (("No such mailbox", {ADA}), ("Marked as spam", {CY}), ("one.example", {ADA, BEN}), ("two.example", {CY, DEE}),
+                         (f"sink {back.sink.port}", set(PEOPLE))):
         events = desk.go(leads(report, name))
         assert {address for address in PEOPLE if address in said(events)} == people, name
 
@@ -266,7 +271,7 @@ def test_unprocessed_mails_have_a_tab_with_their_number_and_are_read_again_when_
 def states(app: Flask) -> dict[int, str]:
     """Return the state of each mail."""
     with looking(app) as session:
-        return dict(session.execute(sa.select(InboundMail.id, InboundMail.state)).tuples().all())
+        return {row.id: row.state for row in session.execute(sa.select(InboundMail.id, InboundMail.state))}
 
 
 def test_a_mail_that_is_read_again_leads_back_to_its_page_and_says_that_it_waits(back: Returned, desk: Desk) -> None:
@@ -305,6 +310,16 @@ def test_a_rule_is_tried_without_changing_anything_then_saved_then_applied_to_wh
     assert rows(desk.go(), "By reason").keys() == {"Mailbox switched off", "Mailbox full", "Taken for spam", "Marked as spam"}
     assert "Nothing would change" in desk.go("rules/trial")
     assert desk.acts() == ["inbound_rule.added", "inbound_mails.read_again"]
+
+
+def test_nobody_waits_for_a_rule_that_is_tried(back: Returned, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_while_another_writes(raw: bytes, rules: Rules) -> Reading:
+        with writing(back.house.engine) as connection:
+            connection.execute(sa.update(AuditEntry).values(subject="somebody writes"))
+        return read(raw, rules)
+
+    monkeypatch.setattr(inbound_rules, "read", read_while_another_writes)
+    assert "1 recipient would be judged otherwise" in said(desk.post("rules/", **SOFT, **{"try": "1"}))
 
 
 def test_an_added_rule_decides_the_next_mail_until_it_is_off_or_gone(back: Returned, desk: Desk) -> None:

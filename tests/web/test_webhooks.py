@@ -202,6 +202,19 @@ def test_the_same_post_again_is_the_same_event(desk: Desk) -> None:
     assert len(desk.mails()) == 2
 
 
+def test_a_post_that_another_process_has_just_written_is_there_already(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.add()
+    write, now = taking.write_again, int(time.time())
+
+    def overtaken(_engine: object, _work: object) -> None:
+        monkeypatch.setattr(taking, "write_again", write)
+        assert desk.post(ITEM, now).json == {"kept": 1, "new": 1}
+        raise sa.exc.IntegrityError("insert", {}, Exception("there already"))
+
+    monkeypatch.setattr(taking, "write_again", overtaken)
+    assert desk.post(ITEM, now).json == {"kept": 1, "new": 0}
+
+
 def test_an_item_with_an_id_is_one_event_whenever_it_is_signed(desk: Desk) -> None:
     desk.add()
     now = int(time.time())

@@ -44,6 +44,8 @@ def test_a_hard_bounce_at_the_return_path_suppresses_its_recipient_alone(back: R
     assert back.suppressed() == {"ada@one.example": "hard_bounce"}
     assert back.bounce_states() == {"ada@one.example": "hard", "ben@one.example": "none", "cy@two.example": "none"}
     assert (back.sending.bounced_hard, back.sending.bounced_soft, back.sending.blocked) == (1, 0, 0)
+    assert (back.counted("domain"), back.counted("campaign")) == ({("one.example", "hard"): 1}, {(str(back.campaign_id), "hard"): 1})
+    assert back.counted("server") == {("1", "hard"): 1}, "one server alone has that domain of return paths"
 
 
 @pytest.mark.databases("sqlite", "mariadb")
@@ -161,6 +163,7 @@ def test_a_complaint_with_its_recipient_blotted_out_unsubscribes_and_suppresses_
     assert back.suppressed() == {"ben@one.example": "complaint"}
     assert (back.states()["ben@one.example"], back.active(), back.sending.complained) == ("unsubscribed", 2, 1)
     assert back.consent("ben@one.example")[-1] == ("unsubscribed", "complaint")
+    assert back.counted("") == {("", "complaint"): 1}, "who complains has not asked to leave by mail"
     assert [(forward.target, forward.rule) for forward in back.forwards()] == [("abuse@boss.example", "abuse")]
 
 
@@ -184,6 +187,7 @@ def test_a_mail_to_the_address_for_leaving_unsubscribes_whatever_it_says(back: R
     assert (mail.kind, back.states()["cy@two.example"], back.sending.unsubscribed) == ("unsubscribe", "unsubscribed", 1)
     assert back.decisions() == [("unsubscribe", "", "return_path", "unsubscribed")]
     assert back.consent("cy@two.example")[-1] == ("unsubscribed", "mail")
+    assert back.counted("") == {("", "unsubscribe"): 1}
 
 
 def test_a_report_to_the_address_for_leaving_unsubscribes_nobody(back: Returned) -> None:

@@ -28,6 +28,7 @@ BOMBS = {
     "commands": "b'From: mailer-daemon@a.example\\nSubject: failure notice\\n\\nundeliverable\\n' + b'>>> RCPT TO:<a@b.example>\\n' * 9000",
     "recipients": "b'From: mailer-daemon@a.example\\nSubject: failure notice\\n\\nundeliverable\\n' + b'<a@b.example>: 550 user\\n' * 9000",
     "words of a rule": "b'From: mailer-daemon@a.example\\nSubject: failure notice\\n\\nundeliverable\\n' + b'user ' * 50000",
+    "lost boundaries": "b'Content-Type: multipart/mixed\\n\\n' + b''.join(b'--b%d\\nContent-Type: text/plain\\n\\n' % i for i in range(8000))",
     "many groups": "b'Content-Type: message/delivery-status\\n\\n' + b'Final-Recipient: rfc822; a@b.example\\nAction: failed\\n\\n' * 4000",
     "quotes": "b'Content-Type: text/plain; a=' + b'\"' * 16000 + b'\\n\\n'",
 }

@@ -54,3 +54,19 @@ def test_the_batch_answers_each_line_and_goes_on_after_a_file_that_is_not_there(
 def test_no_bytes_make_it_raise(noise: bytes, mail: bytes, at: int) -> None:
     for raw in (noise, mail[:at] + noise + mail[at:]):
         assert not read(raw).why.startswith("not read: ") or "too" in read(raw).why
+
+
+@pytest.mark.parametrize(("action", "says", "kind", "hard"), [
+    ("failed", "450 4.1.1 <a@b.example>: Recipient address rejected: User unknown in local recipient table", "bounce", True),
+    ("failed", "450 4.1.1 <a@b.example>: unverified address: Address verification in progress", "bounce", False),
+    ("failed", "451 4.7.1 Greylisting in action, please come back later", "bounce", False),
+    ("delayed", "450 4.1.1 <a@b.example>: Recipient address rejected: User unknown in local recipient table", "delay", None)])
+def test_who_was_unknown_for_now_to_the_last_try_is_unknown(action: str, says: str, kind: str, hard: bool | None) -> None:
+    mail = ("From: MAILER-DAEMON@mx.example\r\nSubject: Undelivered Mail Returned to Sender\r\nMIME-Version: 1.0\r\n"
+            'Content-Type: multipart/report; report-type=delivery-status; boundary="X"\r\n\r\n--X\r\nContent-Type: message/delivery-status\r\n\r\n'
+            f"Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; a@b.example\r\nAction: {action}\r\nStatus: {says[4:9]}\r\n"
+            f"Diagnostic-Code: smtp; {says}\r\n\r\n--X--\r\n")
+    found = read(mail.encode())
+
+    assert found.kind == kind
+    assert hard is None or (found.events[0].kind == "hard") is hard

@@ -18,6 +18,8 @@ from app.inbound import act as acting
 from app.inbound import take_in as taking
 from app.inbound.again import read_unprocessed_again
 from app.inbound.digest import LIST, tell_administrators
+from app.inbound.dmarc.parse import report_of
+from app.inbound.dmarc.store import REPORTS, ROWS, store_report
 from app.inbound.keeping import forget_old
 from app.inbound.models import InboundMail, InboundSource
 from app.inbound.reading import MOST_TRIES, read_waiting, waiting_range
@@ -25,6 +27,7 @@ from app.inbound.spool import Taken, arrived
 from app.inbound.take_in import MAILS, take_in
 from app.settings.sections.bounces import Bounces
 from tests.factories import sending as factory
+from tests.factories.dmarc import xml
 from tests.factories.returned import FULL, Returned
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
 
@@ -163,3 +166,14 @@ def test_a_broken_file_and_a_mail_that_the_database_refuses_stop_no_other(back: 
 
     assert back.suppressed() == {"ada@one.example": "hard_bounce"}
     assert (back.spool.waiting(), sorted(path.name for path in back.spool.kept())) == ([], sorted([broken, refused])), whole
+
+
+@pytest.mark.databases("sqlite", "mariadb")
+def test_reports_of_dmarc_go_after_four_hundred_days(back: Returned) -> None:
+    with back.house.engine.begin() as connection:
+        store_report(connection, None, report_of(xml()))
+    for days, left in ((399, 1), (401, 0)):
+        with time_machine.travel(utcnow() + timedelta(days=days)):
+            forget_old(back.house.engine)
+        with back.house.engine.connect() as connection:
+            assert [connection.scalar(sa.select(sa.func.count()).select_from(table)) for table in (REPORTS, ROWS)] == [left, left]

@@ -77,3 +77,23 @@ def test_a_report_that_names_several_people_is_about_all_of_them() -> None:
         "Feedback-Type: abuse\nOriginal-Rcpt-To: <lou@example.org>\nOriginal-Rcpt-To: <kim@example.org>\n\n--b--\n"
     )
     assert [event.recipient for event in read(raw.encode()).events] == ["lou@example.org", "kim@example.org"]
+
+
+@pytest.mark.parametrize("header", ['Content-Type: multipart/report; report-type=delivery-status\n', "", 'Content-Type: multipart/report; boundary="other"\n'])
+def test_a_report_whose_boundary_was_lost_on_its_way_is_read(header: str) -> None:
+    raw = (
+        f"From: MAILER-DAEMON@mx.example.org\nSubject: Undelivered\n{header}\nThis is a MIME-encapsulated message.\n\n"
+        "--11D.98/mx.example.org\nContent-Type: text/plain\n\nSorry.\n--11D.98/mx.example.org\nContent-Type: message/delivery-status\n\n"
+        "Reporting-MTA: dns; mx.example.org\n\nFinal-Recipient: rfc822; lou@example.org\nAction: failed\nStatus: 5.1.1\n\n--11D.98/mx.example.org--\n"
+    )
+    reading = read(raw.encode())
+    assert (reading.why, reading.events[0].recipient, reading.events[0].kind) == ("status report", "lou@example.org", "hard")
+
+
+def test_the_boundary_of_a_mail_that_a_text_returns_cuts_nothing() -> None:
+    raw = (
+        "From: MAILER-DAEMON@mx.example.org\nSubject: failure notice\n\nHi. This is the qmail-send program at mx.example.org.\n\n<lou@example.org>:\n"
+        "no such user (#5.1.1)\n\n--- Below this line is a copy of the message.\n\nFrom: news@news.example.com\nSubject: news\n\n"
+        "--b\nContent-Type: text/plain\n\nhello\n--b\nContent-Type: text/html\n\nhello\n--b--\n"
+    )
+    assert [(event.recipient, event.kind) for event in read(raw.encode()).events] == [("lou@example.org", "hard")]

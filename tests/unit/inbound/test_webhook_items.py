@@ -53,6 +53,11 @@ def test_what_is_no_signature_is_refused(signature: str) -> None:
         check_signature("s", "1000", signature, b"{}", 1000)
 
 
+def test_a_webhook_without_a_secret_believes_nobody() -> None:
+    with pytest.raises(Refused, match="does not fit"):
+        check_signature("", "1000", sign("", 1000, b"{}"), b"{}", 1000)
+
+
 # ---------------------------------------------------------------------------------------------------------------- checking
 
 

@@ -36,7 +36,7 @@ def test_its_own_class_and_priority_hold() -> None:
 def test_for_now_marks_nobody_for_good_and_after_data_the_added_word_holds() -> None:
     rules = with_added([AddedRule("1", "gone fishing", "invalid_recipient")])
     assert judge("450 gone fishing", rules=rules).kind == "soft"
-    assert judge("550 gone fishing", after_data=True, rules=rules).kind == "hard"
+    assert judge("550 gone fishing", step="data", rules=rules).kind == "hard"
 
 
 def test_the_reader_takes_added_rules() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.mail.added_rules import AddedRule, with_added
 from app.mail.reasons import RULES, RULES_FILE, ReasonRule, hint_of, judge, read_rules
 from app.mail.reply import Fate, Phase, classify, parse_reply
 
@@ -24,6 +25,15 @@ def test_the_prefilter_never_hides_a_wording() -> None:
     texts = [*(rule.example.lower() for rule in RULES), *(text.lower() for _, text in SERVERS)]
     hidden = [(way.hint, text) for rule in RULES for way in rule.ways for text in texts if way.hint not in text and way.search(text)]
     assert not hidden
+
+
+@pytest.mark.parametrize("added", [[], [AddedRule("1", "user*unknown", "policy"), AddedRule("2", "no", "too_large", priority=165)]])
+def test_passing_over_what_cannot_fit_finds_what_trying_everything_finds(added: list[AddedRule]) -> None:
+    rules = with_added(added)
+    for text in [*(rule.example for rule in rules), *(text for _, text in SERVERS), "", "a", "550", "no"]:
+        words, found = text.lower(), judge(text, rules=rules)
+        tried = next(each.rule for each in rules.tries if each.fits(words, found.status, found.code, words))
+        assert rules.first(words, found.status, found.code, words) is tried
 
 
 HINTS = [
@@ -116,4 +126,12 @@ def test_words_in_an_address_decide_nothing() -> None:
 
 
 def test_user_unknown_after_data_is_a_filters_excuse() -> None:
-    assert (judge("550 User unknown", after_data=True).kind, judge("550 5.1.1 User unknown", after_data=True).kind) == ("soft", "hard")
+    assert (judge("550 User unknown", step="data").kind, judge("550 5.1.1 User unknown", step="data").kind) == ("soft", "hard")
+
+
+def test_the_standards_sentence_is_believed_of_a_mailbox_only_at_rcpt() -> None:
+    sentence = "550 Requested action not taken: mailbox unavailable"
+    assert [judge(sentence, step=step).kind for step in ("rcpt", "data", "")] == ["hard", "soft", "soft"]
+    assert judge(sentence, "5.1.1", step="").kind == "hard"
+    assert judge(sentence, "5.5.0", step="").kind == "hard"
+    assert judge("550 no such user", step="").kind == "hard"

@@ -112,6 +112,12 @@ def test_real_replies_mean_what_their_senders_meant(text: str, phase: Phase, fat
     assert classify(parse_reply([text.encode()]), phase) is fate
 
 
+def test_user_unknown_behind_the_message_is_a_filters_excuse_while_sending_too() -> None:
+    said = parse_reply([b"550 user unknown"])
+    assert (classify(said, Phase.RCPT), classify(said, Phase.DOT)) == (Fate.BOUNCED_HARD, Fate.BOUNCED_SOFT)
+    assert classify(parse_reply([b"550 5.1.1 user unknown"]), Phase.DOT) is Fate.BOUNCED_HARD
+
+
 LINES = [line.split("\t") for line in Path(__file__).with_name("said_by_servers.txt").read_text(encoding="utf-8").splitlines() if line[:1] not in {"", "#"}]
 REFUSALS = [text for _, text in LINES if text[:3].isdigit() and text[0] == "5"]
 ABOUT_THE_MAIL = {"sender_blocked", "spam_content", "too_large", "rate_limited"}
