@@ -107,8 +107,14 @@ def _of_ledger() -> sa.Select[Any]:
         SENDINGS, SENDINGS.c.id == RECIPIENTS.c.sending_id)
 
 
+def address_of(row: Any) -> str:
+    """Return the normalised address of a row of the ledger.
+
+    The ledger's key is the address only where one address gets one mail: a transactional mail's is its request and place, a test's its address too.
+    """
+    return str(row.dedupe_key) if row.subscriber_id is not None else normalise(row.email)
+
+
 def _match(by: str, row: Any) -> Match:
-    # The ledger's key is the address only where one address gets one mail: a transactional mail's is its request and place, a test's its address too.
-    address = row.dedupe_key if row.subscriber_id is not None else normalise(row.email)
-    return Match(by, LedgerId(row.sending_id, row.position), row.user_id, row.campaign_id, row.of, row.kind != 0, address, row.email,
+    return Match(by, LedgerId(row.sending_id, row.position), row.user_id, row.campaign_id, row.of, row.kind != 0, address_of(row), row.email,
                  row.subscriber_id, row.list_id)

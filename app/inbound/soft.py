@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from app.audience.models import Subscriber
 from app.db import table_of, utcnow
 from app.delivery.ledger import RECIPIENTS, SENDINGS
-from app.inbound.match import Match
+from app.inbound.match import Match, address_of
 from app.inbound.models import AddressBounces, InboundEvent
 
 ROWS: sa.Table = table_of(AddressBounces)
@@ -56,10 +56,11 @@ def end_rows_of(connection: Connection, keys: Iterable[tuple[int, int]]) -> None
     for sending_id, position in keys:
         by_sending.setdefault(sending_id, []).append(position)
     for sending_id, positions in by_sending.items():
-        query = (sa.select(ROWS.c.user_id, ROWS.c.address).join(SENDINGS, SENDINGS.c.user_id == ROWS.c.user_id)
-                 .join(RECIPIENTS, sa.and_(RECIPIENTS.c.sending_id == SENDINGS.c.id, RECIPIENTS.c.dedupe_key == ROWS.c.address))
-                 .where(SENDINGS.c.id == sending_id, RECIPIENTS.c.position.in_(positions)))
-        for row in connection.execute(query).all():
+        people = connection.execute(sa.select(RECIPIENTS.c.dedupe_key, RECIPIENTS.c.email, RECIPIENTS.c.subscriber_id, SENDINGS.c.user_id).join(
+            SENDINGS, SENDINGS.c.id == RECIPIENTS.c.sending_id).where(RECIPIENTS.c.sending_id == sending_id, RECIPIENTS.c.position.in_(positions))).all()
+        wanted = {address_of(person) for person in people}
+        for row in connection.execute(sa.select(ROWS.c.user_id, ROWS.c.address).where(
+                ROWS.c.user_id.in_({person.user_id for person in people}), ROWS.c.address.in_(wanted))).all():
             end_row(connection, row.user_id, row.address)
 
 

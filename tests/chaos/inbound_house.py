@@ -6,7 +6,7 @@ import base64
 import os
 import random
 import subprocess
-import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,31 +24,46 @@ from app.delivery.ledger import RECIPIENTS, State
 from app.house import House
 from app.settings.sections.spam_complaint import SpamComplaint
 from launch.ports import free_port
-from tests.chaos.servers import Worker, mariadb, valkey
+from tests.chaos.forking import Forked, Forker
+from tests.chaos.servers import mariadb, valkey
 from tests.factories import sending as factory
 from tests.factories.sending import KEY, make_house
 
+AGAIN_S = 0.5
 MFROM, LOOPS = "returns.example", "fbl@loops.example"
 # Where a process of each kind may be told to end itself.
 PLACES = {"intake": ("after_keep", "in_take_in", "after_take_in", "after_unlink"), "inbound": ("after_begin", "in_act", "after_act"),
           "schedule": ("in_take_in", "after_take_in", "after_unlink")}
 
 
-class Doomed(Worker):
-    """A process that is now and then told to end itself at a named place, at whichever passing; ``places`` are those at which it did."""
+class Doomed:
+    """A process that is now and then told to end itself at a named place, at whichever passing; ``places`` are those at which it did.
 
-    def __init__(self, kind: str, environ: dict[str, str], log: Path, dice: random.Random, doomed: float) -> None:
-        super().__init__(kind, (sys.executable, "-m", "workers", kind), environ, log)
-        self._dice, self._doomed, self._bare = dice, doomed, environ
-        self._place = ""
+    When it has ended it is started again after half a second, as by the supervisor.
+    """
+
+    def __init__(self, kind: str, forker: Forker, log: Path, dice: random.Random, doomed: float) -> None:
+        self.kind, self._forker, self._log, self._dice, self._doomed = kind, forker, log, dice, doomed
+        self._place, self._ended_at = "", 0.0
         self.places: list[str] = []
+        self.start()
+
+    @property
+    def pid(self) -> int:
+        """The number of its process, 0 where none runs."""
+        return self._process.pid if self._process.poll() is None else 0
 
     def start(self) -> None:
         """Start it, under a doom or without."""
         self._place = self._dice.choice(PLACES[self.kind]) if self._dice.random() < self._doomed else ""
-        where = {"LETTERMILL_CRASH_AT": f"{self._place}:{self._dice.randrange(1, 16)}"} if self._place else {}
-        self._environ = self._bare | where
-        super().start()
+        where = f"{self._place}:{self._dice.randrange(1, 16)}" if self._place else ""
+        self._process, self._ended_at = Forked(self._forker, self.kind, str(self._log), where), 0.0
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self.pid:
+            self._process.kill()
+            self._process.wait()
 
     def spare(self) -> None:
         """Put it under no doom any more, from its next start on; one that is under a doom starts anew."""
@@ -57,10 +72,14 @@ class Doomed(Worker):
             self.kill()
 
     def look_after(self) -> None:
-        """Note where it ended, if it did so by itself."""
-        if self.process is not None and not self.ended_at and self.process.poll() == KILLED:
-            self.places.append(self._place)
-        super().look_after()
+        """Note where it ended, if it did so by itself, and start it again."""
+        if self.pid:
+            return
+        if not self._ended_at:
+            self._ended_at = time.monotonic()
+            self.places += [self._place] if self._process.poll() == KILLED else []
+        if time.monotonic() - self._ended_at >= AGAIN_S:
+            self.start()
 
 
 @dataclass
@@ -70,16 +89,15 @@ class InboundHouse:
     folder: Path
     house: House
     port: int
-    environ: dict[str, str]
+    forker: Forker | None = None
     mailed: dict[int, int] = field(default_factory=dict)
     workers: list[Doomed] = field(default_factory=list)
 
     def add_worker(self, kind: str, dice: random.Random, doomed: float) -> None:
         """Start one more process of this kind."""
+        assert self.forker is not None
         number = sum(one.kind == kind for one in self.workers) + 1
-        worker = Doomed(kind, self.environ, self.folder / f"{kind}-{number}.log", dice, doomed)
-        worker.start()
-        self.workers.append(worker)
+        self.workers.append(Doomed(kind, self.forker, self.folder / f"{kind}-{number}.log", dice, doomed))
 
 
 @contextmanager
@@ -95,9 +113,10 @@ def running(database: str, people: int, campaigns: int, keep: Path | None = None
         redis.wait()
         url = _database(database, folder, stack)
         config = Config(data=folder / "data", database_url=url, redis_url=redis_url, base_url="http://chaos.localhost")
-        made = InboundHouse(folder, _furnished(config), free_port(), {})
-        made.environ = _environ(config, made.port)
+        made = InboundHouse(folder, _furnished(config), free_port())
         _mail(made, people, campaigns)
+        made.forker = Forker(_environ(config, made.port))
+        stack.callback(made.forker.close)
         try:
             yield made
         finally:

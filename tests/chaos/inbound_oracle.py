@@ -53,12 +53,10 @@ class Oracle:
             "shunted": self._number("SELECT COUNT(*) FROM shunted_jobs")}
 
     def _of_counts(self) -> dict[str, int]:
-        """Hold the counters by day, campaign, domain and reason against the events."""
+        """Hold the counters by day, campaign, domain, reason and server against the events."""
         expected = Counter[tuple[Any, ...]]()
         for event in self.events:
             what = event.bounce_class or event.kind
-            if what == "complaint" and event.decision == "unsubscribed":
-                self._expect(expected, event, "unsubscribe", "")
             if what != "unsubscribe" or event.decision == "unsubscribed":
                 self._expect(expected, event, what, event.reason)
         found = {(row.user_id, row.dimension, row.day, row.what, row.value): row.number for row in self._rows(COUNTS) if row.number}
@@ -67,6 +65,8 @@ class Oracle:
     @staticmethod
     def _expect(expected: Counter[tuple[Any, ...]], event: Any, what: str, reason: str) -> None:
         values = {"": "", "domain": event.domain, "campaign": str(event.campaign_id), "reason": reason}
+        if what != "unsubscribe" and event.server_id:
+            expected[HOUSE, "server", event.at.date(), what, str(event.server_id)] += 1
         for user in (HOUSE, event.user_id):
             expected.update((user, dimension, event.at.date(), what, value) for dimension, value in values.items() if value or not dimension)
 

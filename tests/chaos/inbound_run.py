@@ -32,6 +32,8 @@ class Options:
     """What a run is. ``doomed``: the share of processes that end themselves at a named place; ``patience``: the part of ENOUGH that is enough."""
 
     kills: int = 60
+    # Mails that are to be answered at least.
+    answers: int = 0
     database: str = "mariadb"
     clients: int = 3
     workers: int = 2
@@ -75,7 +77,7 @@ class InboundRun:
 
     def _rage(self) -> None:
         next_at = time.monotonic()
-        while self.number_of_kills() < self.options.kills:
+        while self.number_of_kills() < self.options.kills or self._answered() < self.options.answers:
             if time.monotonic() >= next_at and self._kill():
                 next_at = time.monotonic() + self.dice.expovariate(1 / self.options.every_s)
             self._tick()
@@ -98,11 +100,14 @@ class InboundRun:
 
     def _has_worked(self, kind: str) -> bool:
         """Whether enough was done by this kind since the last of it was killed: a process that only starts is hard to hurt."""
-        done = {"intake": lambda: sum(len(client.answered) for client in self.clients), "inbound": self._read}.get(kind, lambda: int(time.monotonic()))()
+        done = {"intake": self._answered, "inbound": self._read}.get(kind, lambda: int(time.monotonic()))()
         if done < self._done.get(kind, 0) + self.options.patience * self.dice.randrange(*ENOUGH[kind]):
             return False
         self._next_done = done
         return True
+
+    def _answered(self) -> int:
+        return sum(len(client.answered) for client in self.clients)
 
     def _read(self) -> int:
         with self.chaos.house.engine.connect() as connection:
@@ -121,7 +126,7 @@ class InboundRun:
             worker.look_after()
         if self.options.speaks and time.monotonic() - self._said_at > 2:
             self._said_at = time.monotonic()
-            sys.stderr.write(f"{time.monotonic() - self._began:6.0f} s  answered {sum(len(one.answered) for one in self.clients):7}  "
+            sys.stderr.write(f"{time.monotonic() - self._began:6.0f} s  answered {self._answered():7}  "
                              f"waiting {self._waiting():6}  kills {self.number_of_kills()} {dict(self.kills)}\n")
         time.sleep(TICK_S)
 

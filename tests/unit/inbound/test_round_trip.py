@@ -21,10 +21,11 @@ from sqlalchemy.orm import Session
 from app.db import utcnow
 from app.house import House
 from app.inbound.domains import Ours
-from app.inbound.models import InboundEvent, InboundMail
+from app.inbound.models import AddressBounces, InboundEvent, InboundMail
 from app.inbound.on_bounce import matched
 from app.inbound.read import read
 from app.inbound.reading import read_waiting
+from app.inbound.soft import end_rows_of
 from app.inbound.spool import Spool, arrived
 from app.inbound.take_in import take_in
 from app.inbound.work import Circumstances, Work
@@ -144,6 +145,16 @@ def test_a_report_to_postmaster_about_many_of_ours_counts_for_each(sent: Sent) -
     assert set(_rows(sent.house, sa.select(event.sending_id, event.position, event.bounce_class, event.matched_by, event.decision))) == {
         (ada.sending_id, ada.position, "hard", "window", "counted"), (ben.sending_id, ben.position, "soft", "window", "counted"),
         (cy.sending_id, cy.position, "block", "window", "noted")}
+
+
+def test_an_open_begins_the_soft_bounces_of_a_transactional_mail_anew(sent: Sent) -> None:
+    own = next(one for one in sent.owns if one.name == "transactional")
+    come_back(sent.house, [Case(own, "Postfix", "full", "us-ascii", "headers", "return path")])
+    assert _rows(sent.house, sa.select(AddressBounces.address, AddressBounces.number)) == [(own.address, 1)]
+
+    with sent.house.engine.begin() as connection:
+        end_rows_of(connection, [(own.sending_id, own.position)])
+    assert _rows(sent.house, sa.select(AddressBounces.address)) == []
 
 
 def said_of(wrong: list[tuple[str, ...]], number: int) -> str:
