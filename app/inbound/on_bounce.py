@@ -54,8 +54,13 @@ def matched(work: Work) -> list[tuple[Match, Event]]:
     if work.named is not None:
         settle_by_evidence(work.connection, [(work.named.ledger_id.sending_id, work.named.ledger_id.position)])
         return [(work.named, _about(work.named, work.reading.events))]
-    found = {event.recipient: (match, event) for event in work.reading.events if (match := work.by_address(event.recipient))}
+    found = {event.recipient: (match, _as_sure(match, event)) for event in work.reading.events if (match := work.by_address(event.recipient))}
     return list(found.values())
+
+
+def _as_sure(match: Match, event: Event) -> Event:
+    """Return what is said as far as its key bears it: by an address alone nobody is gone for good, in figures neither."""
+    return replace(event, kind="soft") if match.is_weak and event.kind == "hard" else event
 
 
 def _about(match: Match, events: Sequence[Event]) -> Event:
@@ -77,7 +82,7 @@ def decide(session: Session, settings: Settings, match: Match, event: Event, day
     count(connection, match, day, bounce, event.reason, server_id)
     if bounce == "block":
         return "noted"
-    if bounce == "hard" and not match.is_weak:
+    if bounce == "hard":
         decision = "suppressed"
     else:
         decision = count_soft(connection, match, event.reason, settings.get(Bounces).threshold)

@@ -133,8 +133,8 @@ def test_the_strongest_key_that_came_back_finds_the_mail(back: Returned, key: st
 def test_an_address_alone_is_a_weak_key_and_a_hard_bounce_counts_as_a_soft_one(back: Returned) -> None:
     back.arrive("postmaster", back.bounce("ada@one.example", returned=b"Subject: hi\r\n"))
 
-    assert back.decisions() == [("bounce", "hard", "window", "counted")]
-    assert (back.suppressed(), back.soft("ada@one.example")) == ({}, 1)
+    assert back.decisions() == [("bounce", "soft", "window", "counted")]
+    assert (back.suppressed(), back.soft("ada@one.example"), back.sending.bounced_hard, back.sending.bounced_soft) == ({}, 1, 0, 1)
 
 
 def test_an_address_that_was_not_mailed_in_thirty_days_is_nobodys(back: Returned) -> None:
