@@ -44,7 +44,8 @@ TELL_PLUGINS = Job("tell_plugins", queue="maintenance")
 CHECK_DOMAINS = Job("check_domains", queue="maintenance")
 READ_INBOUND = Job("read_inbound", queue="inbound")
 COUNT_REFUSALS = Job("count_refusals", queue="inbound")
-POLL_MAILBOX = Job("poll_mailbox", queue="inbound")
+# A mail server may be slow: what waits for one stands in nobody's way.
+POLL_MAILBOX = Job("poll_mailbox", queue="maintenance")
 SEND_FORWARDS = Job("send_forwards", queue="maintenance")
 
 CATALOGUE: tuple[Job, ...] = (

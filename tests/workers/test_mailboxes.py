@@ -22,7 +22,7 @@ from workers.schedule import ALL
 def rung(house: House) -> list[tuple[str, dict[str, int]]]:
     """Return the looks that the schedule rings for now, and forget all jobs as a worker would."""
     ring_for_mailboxes(house)
-    queue = Queue("inbound", connection=house.redis, serializer=JSONSerializer)
+    queue = Queue("maintenance", connection=house.redis, serializer=JSONSerializer)
     found = [(job.args[0], job.args[1]) for job in queue.jobs]
     queue.empty()
     for name, ids in found:
