@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from app.audience.models import Subscriber, Suppression
+from app.delivery.server_models import DeliveryServer
 from app.inbound.models import AddressBounces, Forward, InboundCount, InboundEvent, InboundMail
 from app.inbound.reading import read_waiting
 from app.inbound.spool import Spool, arrived
@@ -126,6 +127,11 @@ class Returned(Mailed):
         """Return what is counted for the whole house by one dimension: (value, what) -> number."""
         rows = self._all(sa.select(InboundCount).where(InboundCount.user_id == 0, InboundCount.dimension == dimension))
         return {(row.value, row.what): row.number for row in rows if row.number}
+
+    @property
+    def server(self) -> str:
+        """The number of the one delivery server, as counts have it."""
+        return str(self._all(sa.select(DeliveryServer.id))[0])
 
     def forwards(self) -> list[Forward]:
         """Return what is to be sent on."""

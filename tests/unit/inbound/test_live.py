@@ -40,7 +40,7 @@ def test_each_refusal_is_counted_once_by_its_class_and_its_reason(back: Returned
     assert back.suppressed() == {"gone@one.example": "hard_bounce"}
     assert (back.sending.bounced_hard, back.sending.bounced_soft, back.sending.blocked) == (1, 1, 1)
     assert back.soft("full@one.example") == 1
-    assert back.counted("server") == {("1", "hard"): 1, ("1", "soft"): 1, ("1", "block"): 1}
+    assert back.counted("server") == {(back.server, "hard"): 1, (back.server, "soft"): 1, (back.server, "block"): 1}
 
 
 def test_a_spoken_soft_bounce_counts_towards_the_threshold(back: Returned) -> None:
