@@ -26,6 +26,7 @@ from app.delivery.plan import plan_of
 from app.delivery.streams import sent_lately, set_paused
 from app.delivery.zones import first_on_earth
 from app.house import House
+from app.inbound import meter
 from app.jobs import FREEZE, PUT_BACK, SEND, SEND_TEST
 from app.plugins.calls import campaign_problems
 from app.plugins.views import CampaignView
@@ -40,7 +41,7 @@ LATE = "late"
 def problems(house: House, session: Session, campaign: Campaign) -> list[Finding]:
     """Return what keeps the campaign from going: its own faults, the account's limits, and what plug-ins say."""
     found = [finding for finding in findings_of(session, campaign) if finding.tone == "bad"]
-    found += _switched_off(session, campaign) + _limits(session, campaign)
+    found += _switched_off(session, campaign) + _complained(session, campaign) + _limits(session, campaign)
     enabled = house.plugins.snapshot(house.engine)
     return found + [Finding("bad", problem.text) for problem in campaign_problems(enabled, view_of(campaign))]
 
@@ -64,6 +65,12 @@ def view_of(campaign: Campaign) -> CampaignView:
 def _switched_off(session: Session, campaign: Campaign) -> list[Finding]:
     owner = session.get(User, campaign.user_id)
     return [] if owner and owner.enabled else [Finding("bad", words("The account is switched off: nothing of it is sent."))]
+
+
+def _complained(session: Session, campaign: Campaign) -> list[Finding]:
+    if not meter.is_paused(session, campaign.user_id):
+        return []
+    return [Finding("bad", words("Too many people complained about mail of this account. An administrator has to let it go on."))]
 
 
 def _limits(session: Session, campaign: Campaign) -> list[Finding]:
@@ -213,9 +220,9 @@ def resume_streams(session: Session, user: User) -> None:
 
 
 def resume(house: House, session: Session, campaign: Campaign, *, by: str) -> bool:
-    """Go on where it was paused, unless the account is switched off. A campaign that its canary held goes on with everybody."""
+    """Go on where it was paused, unless the account is switched off or kept back by complaints. A campaign that its canary held goes on with everybody."""
     is_held = campaign.held_why == canary.HELD
-    run = None if _switched_off(session, campaign) else lifecycle.resume(session, campaign)
+    run = None if _switched_off(session, campaign) or _complained(session, campaign) else lifecycle.resume(session, campaign)
     if run is None:
         return False
     if is_held:

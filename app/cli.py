@@ -1,4 +1,4 @@
-"""The commands: ``flask --app wsgi upgrade | setup-link | demo | backup | restore | settings | plugin``."""
+"""The commands: ``flask --app wsgi upgrade | setup-link | demo | backup | restore | settings | plugin | inbound``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from app.accounts import first_run
 from app.db import EVERY_TENANT, db, scoped_to
 from app.demo import run_demo
 from app.house import House
+from app.inbound.command import inbound_cli
 from app.plugins.command import plugin_cli
 from app.settings.command import settings_cli
 from app.settings.sections.system import SystemSettings
@@ -29,7 +30,8 @@ def register(app: Flask) -> None:
     def house() -> House:
         return app.extensions["lettermill"]
 
-    for command in (_upgrade(house), _setup_link(house), _demo(house), _backup(house), _restore(house), settings_cli(house), plugin_cli(house)):
+    for command in (_upgrade(house), _setup_link(house), _demo(house), _backup(house), _restore(house), settings_cli(house), plugin_cli(house),
+                    inbound_cli(house)):
         app.cli.add_command(command)
 
 

@@ -35,6 +35,12 @@ class Config:
     content_url_locked: bool = False
     trusted_proxies: tuple[Network, ...] = ()
     smtp_port: int = 2525
+    # Where mail from outside is taken; a port of 0 is no LMTP. The certificate is for STARTTLS; without one it is not offered.
+    inbound_host: str = "127.0.0.1"
+    inbound_port: int = 2526
+    lmtp_port: int = 0
+    inbound_certificate: Path | None = None
+    inbound_key: Path | None = None
     themes: tuple[Path, ...] = ()
     key: str = field(default="", repr=False)
     testing: bool = False
@@ -74,7 +80,12 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Config:
         base_url_locked=bool(env.get("LETTERMILL_BASE_URL")),
         content_url_locked=bool(env.get("LETTERMILL_CONTENT_URL")),
         trusted_proxies=_networks(env.get("TRUSTED_PROXIES", "")),
-        smtp_port=_port(env.get("LETTERMILL_SMTP_PORT") or "2525"),
+        smtp_port=_port("LETTERMILL_SMTP_PORT", env.get("LETTERMILL_SMTP_PORT") or "2525"),
+        inbound_host=env.get("LETTERMILL_INBOUND_HOST") or "127.0.0.1",
+        inbound_port=_port("LETTERMILL_INBOUND_PORT", env.get("LETTERMILL_INBOUND_PORT") or "2526"),
+        lmtp_port=_port("LETTERMILL_LMTP_PORT", env["LETTERMILL_LMTP_PORT"]) if env.get("LETTERMILL_LMTP_PORT") else 0,
+        inbound_certificate=_path(env.get("LETTERMILL_INBOUND_CERTIFICATE")),
+        inbound_key=_path(env.get("LETTERMILL_INBOUND_KEY")),
         themes=tuple(Path(folder) for folder in env.get("LETTERMILL_THEMES", "").split(os.pathsep) if folder),
         key=env.get("LETTERMILL_KEY", ""),
     )
@@ -112,7 +123,11 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ConfigError(f"TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, with commas between: {error}") from error
 
 
-def _port(text: str) -> int:
+def _path(text: str | None) -> Path | None:
+    return Path(text).absolute() if text else None
+
+
+def _port(name: str, text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise ConfigError("LETTERMILL_SMTP_PORT must be a number from 1 to 65535")
+        raise ConfigError(f"{name} must be a number from 1 to 65535")
     return int(text)

@@ -183,14 +183,14 @@ class Fetched:
     body: bytes
 
 
-def fetch(url: str, *, max_bytes: int, timeout: float, internal: bool = False) -> Fetched:
+def fetch(url: str, *, max_bytes: int, timeout: float, internal: bool = False, most_redirects: int = MOST_REDIRECTS) -> Fetched:
     """Return what a typed http or https URL gives; raise EgressRefused.
 
-    At most three redirects are followed, each judged like the first. ``max_bytes`` is the largest body, ``timeout`` the seconds for all of
+    At most ``most_redirects`` redirects are followed, each judged like the first. ``max_bytes`` is the largest body, ``timeout`` the seconds for all of
     it together, however slowly the server drips. Compressed answers are refused: they may unfold to any size.
     """
     ends = time.monotonic() + timeout
-    for _ in range(MOST_REDIRECTS + 1):
+    for _ in range(most_redirects + 1):
         fetched, onward = _fetch_once(url, max_bytes, ends, internal)
         if not onward:
             return fetched
@@ -198,7 +198,7 @@ def fetch(url: str, *, max_bytes: int, timeout: float, internal: bool = False) -
         if url.lower().startswith("https:") and not onward.lower().startswith("https:"):
             raise EgressRefused(words("%(url)s leads on to an address without encryption, which is not followed.", url=url))
         url = onward
-    raise EgressRefused(words("%(url)s leads on more than %(most)s times.", url=url, most=MOST_REDIRECTS))
+    raise EgressRefused(words("%(url)s leads on more than %(most)s times.", url=url, most=most_redirects))
 
 
 def _fetch_once(url: str, max_bytes: int, ends: float, internal: bool) -> tuple[Fetched, str]:

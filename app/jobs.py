@@ -42,9 +42,15 @@ RUN_IMPORT = Job("run_import", queue="imports")
 ERASE_PLUGIN = Job("erase_plugin", queue="maintenance")
 TELL_PLUGINS = Job("tell_plugins", queue="maintenance")
 CHECK_DOMAINS = Job("check_domains", queue="maintenance")
+READ_INBOUND = Job("read_inbound", queue="inbound")
+COUNT_REFUSALS = Job("count_refusals", queue="inbound")
+# A mail server may be slow: what waits for one stands in nobody's way.
+POLL_MAILBOX = Job("poll_mailbox", queue="maintenance")
+SEND_FORWARDS = Job("send_forwards", queue="maintenance")
 
 CATALOGUE: tuple[Job, ...] = (
-    SEND, FREEZE, PUT_BACK, SEND_TEST, SEND_TRANSACTIONAL, SEND_NOTICES, RUN_IMPORT, ERASE_PLUGIN, TELL_PLUGINS, CHECK_DOMAINS)
+    SEND, FREEZE, PUT_BACK, SEND_TEST, SEND_TRANSACTIONAL, SEND_NOTICES, RUN_IMPORT, ERASE_PLUGIN, TELL_PLUGINS, CHECK_DOMAINS,
+    READ_INBOUND, COUNT_REFUSALS, POLL_MAILBOX, SEND_FORWARDS)
 
 
 class Jobs:

@@ -28,6 +28,9 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8000
     smtp_port: int = 2525
+    inbound_port: int = 2526
+    inbound_host: str = "127.0.0.1"
+    lmtp_port: int = 0
     base_url: str = ""
     content_url: str = ""
     demo: bool = False
@@ -45,9 +48,16 @@ def parse(arguments: list[str], environ: Mapping[str, str] = os.environ) -> Opti
     """Return the options, the command line before the environment; exit with status 2 and one line on a mistake."""
     parser = _parser(environ)
     given = parser.parse_args(arguments)
-    if given.port == given.smtp_port:
-        parser.error(f"--port and --smtp-port are both {given.port}: give one of them another number")
+    _check_ports_differ(parser, given)
     return Options(**vars(given) | {"data": Path(given.data).expanduser().absolute()})
+
+
+def _check_ports_differ(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    taken: dict[int, str] = {}
+    for option, port in (("--port", given.port), ("--smtp-port", given.smtp_port), ("--inbound-port", given.inbound_port), ("--lmtp-port", given.lmtp_port)):
+        if port and port in taken:
+            parser.error(f"{taken[port]} and {option} are both {port}: give one of them another number")
+        taken[port] = option
 
 
 def environment(options: Options, redis_url: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -57,6 +67,9 @@ def environment(options: Options, redis_url: str, environ: Mapping[str, str] = o
         "LETTERMILL_HOST": options.host,
         "LETTERMILL_PORT": str(options.port),
         "LETTERMILL_SMTP_PORT": str(options.smtp_port),
+        "LETTERMILL_INBOUND_PORT": str(options.inbound_port),
+        "LETTERMILL_INBOUND_HOST": options.inbound_host,
+        "LETTERMILL_LMTP_PORT": str(options.lmtp_port or ""),
         "LETTERMILL_BASE_URL": options.base_url,
         "LETTERMILL_CONTENT_URL": options.content_url,
         "REDIS_URL": redis_url,
@@ -86,6 +99,12 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--port", type=_port, metavar="N", default=environ.get("LETTERMILL_PORT") or "8000", help="port of the pages (8000)")
     add("--smtp-port", type=_port, metavar="N", default=environ.get("LETTERMILL_SMTP_PORT") or "2525",
         help="port of the test mailbox, on 127.0.0.1 whatever --host says (2525)")
+    add("--inbound-port", type=_port, metavar="N", default=environ.get("LETTERMILL_INBOUND_PORT") or "2526",
+        help="port of the inbound server: bounces, replies and complaints come in here (2526)")
+    add("--inbound-host", metavar="ADDRESS", default=environ.get("LETTERMILL_INBOUND_HOST") or "127.0.0.1",
+        help="address the inbound server listens on (127.0.0.1; 0.0.0.0 is every address of this machine)")
+    add("--lmtp-port", type=_port, metavar="N", default=environ.get("LETTERMILL_LMTP_PORT") or 0,
+        help="port for LMTP, on 127.0.0.1, for a mail server in front (none)")
     add("--host", metavar="ADDRESS", default=environ.get("LETTERMILL_HOST") or "127.0.0.1",
         help="address the pages are served on (127.0.0.1; 0.0.0.0 is every address of this machine)")
     add("--data", metavar="DIR", default=environ.get("LETTERMILL_DATA") or str(ROOT / "data"),

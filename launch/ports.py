@@ -10,9 +10,12 @@ from launch.refusal import Refusal
 
 
 def check_ports(options: Options) -> None:
-    """Raise Refusal when the pages or the test mailbox cannot have their port."""
+    """Raise Refusal when the pages, the test mailbox or the inbound server cannot have their port."""
     _check("--port", options.host, options.port)
     _check("--smtp-port", "127.0.0.1", options.smtp_port)
+    _check("--inbound-port", options.inbound_host, options.inbound_port)
+    if options.lmtp_port:
+        _check("--lmtp-port", "127.0.0.1", options.lmtp_port)
 
 
 def free_port() -> int:

@@ -16,7 +16,7 @@ def _python(*words: str) -> tuple[str, ...]:
 def house() -> list[Program]:
     """Return what runs as long as the house runs."""
     web = Program("web", _python("-m", "gunicorn", "--config", "python:launch.web", "wsgi:application"))
-    return [web, *(Program(name, _python("-m", "workers", name)) for name in (*QUEUES, "schedule", "mailbox"))]
+    return [web, *(Program(name, _python("-m", "workers", name)) for name in (*QUEUES, "schedule", "mailbox", "intake"))]
 
 
 def command(name: str, *, shown: bool = True, logged: bool = True) -> Program:

@@ -1,4 +1,4 @@
-# The real services that the tests run against: MariaDB, Chromium, Postfix and its mail sink, and a clock that lies. None is started here.
+# The real services that the tests run against: MariaDB, Chromium, Postfix and its mail sink, Dovecot, and a clock that lies. None is started here.
 
 need_services() {
     missing=$(missing_services)
@@ -16,6 +16,8 @@ missing_services() {
     has_library libatomic.so.1 || echo libatomic1
     [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || echo fonts-dejavu-core
     has smtp-sink || echo postfix
+    has dovecot && [ -e /usr/lib/dovecot/imap ] || echo dovecot-imapd
+    has dovecot && [ -e /usr/lib/dovecot/pop3 ] || echo dovecot-pop3d
     has faketime || echo faketime
 }
 

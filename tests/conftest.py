@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.services.databases",
     "tests.services.site",
     "tests.services.postfix",
+    "tests.services.dovecot",
 ]
 
 keep_inside()

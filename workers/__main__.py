@@ -1,4 +1,4 @@
-"""``python -m workers NAME``: one process for one queue, or ``schedule`` (sweep and schedule), or ``mailbox`` (the test mailbox)."""
+"""``python -m workers NAME``: one process for one queue, or one of ``LOOPS``: sweep and schedule, the test mailbox, mail from outside."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workers.catalogue import load_performers
 from workers.runtime import application
 
 # Imported by the process that is one: the others start without what only these need.
-LOOPS = {"schedule": "workers.schedule", "mailbox": "workers.mailbox"}
+LOOPS = {"schedule": "workers.schedule", "mailbox": "workers.mailbox", "intake": "workers.intake"}
 # RQ waits for a job 15 s less than this, then asks anew: so long may a connection be dead before anybody notices.
 WORKER_TTL_S = 25
 # The longest wait of a worker whose Redis is away, before it looks again.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-MODULES = ("workers.delivery", "workers.domains", "workers.imports", "workers.plugins")
+MODULES = (
+    "workers.delivery", "workers.domains", "workers.forwards", "workers.imports", "workers.inbound", "workers.mailboxes", "workers.plugins")
 
 
 def load_performers() -> None:

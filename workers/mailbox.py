@@ -22,7 +22,7 @@ def run(app: Flask) -> int:
     try:
         controller.start()
     except OSError as error:
-        sys.stderr.write(f"The test mailbox cannot listen on {HOST}:{house.config.smtp_port} ({error.strerror}). Choose another port: ./run --smtp-port 2526\n")
+        sys.stderr.write(f"The test mailbox cannot listen on {HOST}:{house.config.smtp_port} ({error.strerror}). Choose another port: ./run --smtp-port 2530\n")
         return 1
     ended.wait()
     controller.stop()

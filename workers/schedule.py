@@ -17,10 +17,13 @@ from app.accounts import sessions, throttle
 from app.delivery.dns_look import look_for_records
 from app.delivery.providers import look_for_providers
 from app.house import House
+from app.inbound.digest import tell_administrators
+from app.inbound.keeping import forget_old
 from app.mailbox.mails import trim
 from app.processes.leases import hold, release
 from app.tracking.drain import drain, forget_chunks
 from workers.domains import ring_for_domains
+from workers.mailboxes import ring_for_mailboxes
 from workers.sweep import TASKS, Task
 
 log = logging.getLogger(__name__)
@@ -53,10 +56,16 @@ def tidy(house: House) -> None:
     throttle.sweep(house.engine)
     trim(house.engine)
     forget_chunks(house)
+    forget_old(house.engine)
 
 
-ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (look_into_dns, MINUTE_S), (ring_for_domains, MINUTE_S),
-                                       (look_for_mail_providers, MINUTE_S), (tidy, HOUR_S))
+def tell_of_unprocessed(house: House) -> None:
+    """Tell the administrators of reports that nobody could be found for."""
+    tell_administrators(house)
+
+
+ALL: tuple[tuple[Task, float], ...] = (*TASKS, (drain_events, 1.0), (ring_for_mailboxes, 2.0), (look_into_dns, MINUTE_S), (ring_for_domains, MINUTE_S),
+                                       (look_for_mail_providers, MINUTE_S), (tell_of_unprocessed, MINUTE_S), (tidy, HOUR_S))
 
 
 class Rounds:

@@ -21,8 +21,13 @@ from app.delivery.reconcile import reconcile
 from app.delivery.slots import recover_orphans
 from app.delivery.telling import tell_finished
 from app.house import House
-from app.jobs import FREEZE, PUT_BACK, RUN_IMPORT, SEND, SEND_NOTICES, SEND_TEST, SEND_TRANSACTIONAL
+from app.inbound.live import refusals_wait
+from app.inbound.reading import waiting_range
+from app.inbound.spool import Spool
+from app.inbound.take_in import take_in
+from app.jobs import COUNT_REFUSALS, FREEZE, PUT_BACK, READ_INBOUND, RUN_IMPORT, SEND, SEND_NOTICES, SEND_TEST, SEND_TRANSACTIONAL
 from workers import plugins
+from workers.forwards import ring_for_forwards
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +83,21 @@ def ring_for_plugins(house: House) -> None:
     plugins.ring_waiting(house)
 
 
+def take_in_mail(house: House) -> None:
+    """Move what lies in this machine's spool into the database: whoever put it there may be gone."""
+    take_in(house, Spool(house.config.data))
+
+
+def ring_for_inbound(house: House) -> None:
+    """Ring for mails that wait to be read, and for refusals that wait to be counted."""
+    with reading(), house.engine.connect() as connection:
+        waiting, refused = waiting_range(connection), refusals_wait(connection)
+    if waiting:
+        house.jobs.ring(READ_INBOUND, first=waiting[0], last=waiting[1])
+    if refused:
+        house.jobs.ring(COUNT_REFUSALS)
+
+
 def recover_senders(house: House) -> None:
     """Settle what dead senders of this machine left, by their journals."""
     settings, enabled = house.settings.load(), house.plugins.snapshot(house.engine)
@@ -95,4 +115,4 @@ def reconcile_ledger(house: House) -> None:
 # Seconds between two rounds of each task.
 TASKS: tuple[tuple[Task, float], ...] = (
     (start_due_campaigns, 2.0), (watch_canaries, 2.0), (recover_senders, 2.0), (ring_for_sendings, 2.0), (ring_for_notices, 2.0), (ring_for_imports, 2.0),
-    (ring_for_plugins, 2.0), (reconcile_ledger, 10.0))
+    (ring_for_plugins, 2.0), (take_in_mail, 2.0), (ring_for_inbound, 2.0), (ring_for_forwards, 2.0), (reconcile_ledger, 10.0))

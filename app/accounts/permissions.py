@@ -13,6 +13,7 @@ OF_ADMINISTRATORS = {
     "users": marked("Manage users and user groups"),
     "users.open": marked("Work in users' accounts"),
     "administrators": marked("Manage administrators"),
+    "inbound": marked("See the mails that came back, and change the rules that they are read by"),
     "system": marked("See the health of the system, shunted jobs and the test mailbox"),
 }
 

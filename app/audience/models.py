@@ -105,7 +105,7 @@ class ConsentEvent(Owned, Base):
     list_id: Mapped[int] = mapped_column()
     # One of: subscribed, confirmed, unsubscribed, imported.
     kind: Mapped[str] = mapped_column(sa.String(16))
-    # form | footer-link | one-click | import | user | administrator
+    # form | footer-link | one-click | mail | complaint | import | user | administrator
     via: Mapped[str] = mapped_column(sa.String(16))
     evidence: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)

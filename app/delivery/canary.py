@@ -95,7 +95,7 @@ def standing_of(connection: Connection, sending: Any) -> Standing:
     sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in (
         batch.last - batch.first + 1 - batch.skipped, batch.sent, batch.failed, batch.in_doubt, batch.waiting)]
     mails, sent, failed, in_doubt, put_off = map(int, connection.execute(sa.select(*sums).where(*_of_canary(sending.id))).one())
-    return Standing(mails, sent, failed, in_doubt, put_off, _bounced(connection, sending.id) if failed else 0, _complained(connection, sending))
+    return Standing(mails, sent, failed, in_doubt, put_off, _bounced(connection, sending.id, failed), _complained(connection, sending))
 
 
 def _of_canary(sending_id: int) -> tuple[sa.ColumnElement[bool], ...]:
@@ -109,9 +109,12 @@ def _rows(sending_id: int, *where: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(sa.func.count()).select_from(BATCHES).join(RECIPIENTS, among).where(*_of_canary(sending_id), *where)
 
 
-def _bounced(connection: Connection, sending_id: int) -> int:
-    row = RECIPIENTS.c
-    return connection.scalar(_rows(sending_id, BATCHES.c.failed > 0, row.state == State.FAILED, row.reason.in_(BOUNCES))) or 0
+def _bounced(connection: Connection, sending_id: int, failed: int) -> int:
+    """How many were refused; what came back later is counted by `inbound`, together with what was spoken, a moment after it was."""
+    row, of = RECIPIENTS.c, SENDINGS.c
+    spoken = connection.scalar(_rows(sending_id, BATCHES.c.failed > 0, row.state == State.FAILED, row.reason.in_(BOUNCES))) if failed else 0
+    counted = connection.scalar(sa.select(of.bounced_hard + of.blocked).where(of.id == sending_id))
+    return max(spoken or 0, counted or 0)
 
 
 def _complained(connection: Connection, sending: Any) -> int:

@@ -28,6 +28,9 @@ PLACES = (
     # Mails in doubt on their way to a second try, and batches that are taken back from a machine that was lost.
     "in_reconcile", "in_expiry",
 )
+# What comes in: kept and not yet answered 250; on its way into the database, inside the transaction, behind it, and deleted from the spool;
+# begun to be read; acted on, inside the transaction and behind it.
+OF_INBOUND = ("after_keep", "in_take_in", "after_take_in", "after_unlink", "after_begin", "in_act", "after_act")
 KILLED = 137
 
 _at, _left = "", 1

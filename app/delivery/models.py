@@ -12,8 +12,8 @@ from app.db import Base, BigId, LongBinary, LongText, Owned, UTCDateTime, exact,
 from app.delivery.server_models import DeliveryServer, MailProvider, ServerChoice, ServerHealth, ServerHour
 
 __all__ = [
-    "Batch", "DeliveryServer", "Link", "MailProvider", "Notice", "Recipient", "Sending", "SendingMinute", "ServerChoice", "ServerHealth", "ServerHour",
-    "Slot", "TestMail", "TrackingBatch", "TrackingEvent", "TransactionalMail",
+    "Batch", "DeliveryServer", "Link", "MailProvider", "Notice", "Recipient", "Refusal", "Sending", "SendingMinute", "ServerChoice", "ServerHealth",
+    "ServerHour", "Slot", "TestMail", "TrackingBatch", "TrackingEvent", "TransactionalMail",
 ]
 
 
@@ -63,6 +63,11 @@ class Sending(Owned, Base):
     clicked: Mapped[int] = mapped_column(default=0)
     unsubscribed: Mapped[int] = mapped_column(default=0)
     web_views: Mapped[int] = mapped_column(default=0)
+    # People of whom a bounce or a complaint came back; each is counted once for each.
+    bounced_hard: Mapped[int] = mapped_column(default=0)
+    bounced_soft: Mapped[int] = mapped_column(default=0)
+    blocked: Mapped[int] = mapped_column(default=0)
+    complained: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -241,6 +246,21 @@ class TestMail(Base):
     sending_id: Mapped[int | None] = mapped_column(index=True)
     position: Mapped[int | None] = mapped_column()
     arrived_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
+class Refusal(Base):
+    """A refusal that a delivery server spoke while it was sent to, for `inbound` to count with those that come back later; then it is gone."""
+
+    __tablename__ = "refusals"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    sending_id: Mapped[int] = mapped_column()
+    position: Mapped[int] = mapped_column()
+    # NULL: a journal said it after its sender had died.
+    server_id: Mapped[int | None] = mapped_column()
+    # What the ledger calls it: bounced_hard | bounced_soft | blocked
+    reason: Mapped[str] = mapped_column(sa.String(24))
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
 
 
 class Notice(Base):

@@ -18,6 +18,7 @@ from app.audience.models import Subscriber
 from app.db import utcnow
 from app.delivery.clock import db_now
 from app.delivery.ledger import RECIPIENTS, Moves, State, batches_of
+from app.delivery.refusals import leave_refusals
 from app.delivery.remembered import in_time, keep_doubt, moment_of, reason_of
 from app.delivery.retries import RetrySchedule
 
@@ -59,8 +60,11 @@ class SliceId:
     is_retry: bool
 
 
-def settle(connection: Connection, of: SliceId, results: Sequence[Result]) -> int:
-    """Write the results; return how many rows moved. A result whose row is no longer in flight under the token changes nothing."""
+def settle(connection: Connection, of: SliceId, results: Sequence[Result], server_id: int | None = None) -> int:
+    """Write the results; return how many rows moved. A result whose row is no longer in flight under the token changes nothing.
+
+    ``server_id``: the server that said so, None where that is not known any more.
+    """
     results = in_time(connection, of, results)
     moves, moved = Moves(), 0
     exceptions = [result for result in results if result.state is not State.SENT]
@@ -74,6 +78,7 @@ def settle(connection: Connection, of: SliceId, results: Sequence[Result]) -> in
         moved += rows
     moves.write(connection)
     _mark_bounced(connection, of, exceptions)
+    leave_refusals(connection, of.sending_id, exceptions, server_id)
     return moved
 
 

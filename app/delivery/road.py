@@ -59,6 +59,8 @@ class Trip:
     names: frozenset[str]
     constants: Mapping[str, str] = field(default_factory=dict)
     x_mailer: str = ""
+    complaints_address: str = ""
+    unsubscribe_email: str = ""
     preheader_template: str = ""
     id_key: bytes = field(default=b"", repr=False)
     lists: Mapping[int, Mapping[str, str]] = field(default_factory=dict)

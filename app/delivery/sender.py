@@ -50,6 +50,11 @@ def resolve_sender(server: Any, content: Mapping[str, Any], list_sender: ListSen
     return Sender(name, address, reply_to, domain, fixed)
 
 
+def return_domain(server: Any, house: House) -> str:
+    """Return the domain of MFROM for mail through this server that is no list's: where what bounces comes back to us."""
+    return _mfrom(server, ListSender(), (), house)[0]
+
+
 def _from(server: Any, content: Mapping[str, Any], list_sender: ListSender, verified: Collection[str], house: House) -> tuple[str, str]:
     name, author = content.get("from_name") or "", content["from_email"]
     if server.enforced_from:

@@ -252,7 +252,7 @@ class Slices:
         crash_point("after_t3")
 
     def _settle(self, connection: Connection, of: Slice, results: Sequence[Result], started: int) -> None:
-        settle(connection, of.id, results)
+        settle(connection, of.id, results, of.now.server.id)
         crash_point("in_t3")
         add_volume(connection, of.now.server.id, started)
         if of.holding.is_used_up and of.holding.outstanding == 1:

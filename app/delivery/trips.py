@@ -22,6 +22,7 @@ from app.plugins.manager import EnabledPlugins
 from app.settings.secrets import derive
 from app.settings.sections.bounces import Bounces
 from app.settings.sections.email_delivery import EmailDelivery
+from app.settings.sections.spam_complaint import SpamComplaint
 from app.settings.sections.system import SystemSettings
 from app.settings.store import Settings
 
@@ -127,7 +128,7 @@ def trip_of(house: House, now: Circumstances, variant: int = 0) -> Trip:
     """Return what the road may look at."""
     sending, content = now.sending, now.sending.content
     key = derive(house.key, "ids")
-    outgoing = now.settings.get(EmailDelivery)
+    outgoing, complaint = now.settings.get(EmailDelivery), now.settings.get(SpamComplaint)
     sender = sender_of(house, now, variant)
     tags = [tag.name for tag in merge_tags(now.enabled)]
     lists = _lists(key, content, sending.message_id_domain or sender.mfrom_domain)
@@ -137,7 +138,8 @@ def trip_of(house: House, now: Circumstances, variant: int = 0) -> Trip:
         urls=MailUrls(base_url(house, now.settings), now.server.link_domain, now.server.open_domain),
         feedback_id=_feedback_id(key, sending), names=known_names(content.get("fields", ()), [*tags, *content.get("values", ())]),
         constants=_constants(key, sending, sender) | _of_the_only_list(lists), lists=lists, id_key=key,
-        x_mailer=outgoing.x_mailer, preheader_template=outgoing.preheader_template)
+        x_mailer=outgoing.x_mailer, complaints_address=complaint.complaints_address,
+        unsubscribe_email=complaint.unsubscribe_email, preheader_template=outgoing.preheader_template)
 
 
 def _feedback_id(key: bytes, sending: Any) -> str:

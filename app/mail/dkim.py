@@ -21,7 +21,7 @@ PrivateKey = Ed25519PrivateKey | rsa.RSAPrivateKey
 
 # What is signed where it stands in the message; From is named twice, so that a second one breaks the signature.
 SIGNED = (b"from", b"reply-to", b"to", b"subject", b"date", b"message-id", b"mime-version", b"content-type", b"content-transfer-encoding",
-          b"list-id", b"list-unsubscribe", b"list-unsubscribe-post", b"feedback-id", b"x-mailer")
+          b"list-id", b"list-unsubscribe", b"list-unsubscribe-post", b"feedback-id", b"x-mailer", b"x-complaints-to")
 # What relaxed canonicalisation changes between two words: a fold, a tab, several blanks. Most headers have none of them.
 _UNEVEN = re.compile(rb"[ \t]*(?:\r\n[ \t]+)+|[ \t]{2,}|\t")
 _SIGNS_OF_UNEVEN = (b"\r\n ", b"\r\n\t", b"  ", b"\t")

@@ -1,6 +1,7 @@
 """What a mail server answered, and what that means for the person, the message and us (RFC 5321 4.2, RFC 3463, RFC 2034).
 
-One classifier for all: the SMTP client asks it while it sends, the bounce reader asks it about the reply that a report quotes.
+What words and codes say of a mailbox, a domain, a policy, a size or spam is said by ``app.mail.reasons``, here and for bounces. What is
+here is about the step of the session: signing in, the greeting, the syntax of a command, and being slowed down.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
+
+from app.mail.reasons import RULES, Judgement, Rules, judge
 
 # A reply may have many lines; what is kept of its text fits the ledger's column.
 LONGEST_TEXT = 300
@@ -99,101 +102,32 @@ class Rule(NamedTuple):
 
 _SIGN_IN = frozenset({530, 534, 535, 538})
 _ABOUT_SYNTAX = frozenset({500, 501, 502, 503, 504, 555})
-_ABOUT_ADDRESS = frozenset({550, 551, 553})
+_ABOUT_ADDRESS = frozenset({550, 551, 552, 553})
 _BEFORE_RECIPIENT = frozenset({Phase.CONNECT, Phase.HELLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
 _GREETING = frozenset({Phase.HELLO, Phase.STARTTLS, Phase.AUTH})
-
-_UNKNOWN_PERSON = (
-    r"(?:user|recipient|account|address|mailbox|addressee|alias) (?:is |was |\S+ )?"
-    r"(?:unknown|not found|not known|invalid|does(?: not|n't) exist|not exist|nonexistent|no longer)"
-    r"|(?:unknown|no such|invalid|non-?existent|not a (?:known|valid)|no longer a valid) "
-    r"(?:local )?(?:e-?mail )?(?:user|recipient|mailbox|account|address|addressee|person)"
-    r"|no mail ?box|not our customer|user not local|(?:user|account|customer) does(?: not|n't) have (?:a|an) \S+ account"
-    r"|no longer on (?:this )?server|recipnotfound|mailbox unavailable|account (?:that you tried to reach )?does not exist"
-    r"|unrouteable address|addresses? (?:rejected|failed): (?:user|no such)|recipient not found|does(?: not|n't) exist (?:here|on)"
-    r"|bad destination mailbox"
-)
-_UNKNOWN_DOMAIN = (
-    r"domain (?:\S+ )?(?:not found|does not exist|is not reachable)|no such domain|host (?:or domain name )?not found|null mx"
-    r"|does not accept mail"
-)
-_FULL = (
-    r"(?:over|exceed\S*|out of) (?:\w+ ){0,3}(?:quota|storage|disk|space)|quota (?:exceeded|full)|(?:mail)?box (?:\w+ )?(?:is )?full"
-    r"|insufficient storage|user is over"
-)
-_ASLEEP = (
-    r"(?:mailbox|account|user|inbox)(?: \S+){0,3} (?:is )?(?:disabled|inactive|suspended|frozen|locked|deactivated)"
-    r"|inactive (?:e-?mail|user|account|mailbox)|(?:mailbox|account) (?:\S+ ){0,3}(?:due to|for) inactivity"
-)
-_REPUTATION = (
-    r"spam|blocked|block ?list|black ?list|dnsbl|\brbl\b|reputation|polic(?:y|ies)|dmarc|\bspf\b|\bdkim\b|virus|malware|phish|banned"
-    r"|\bptr\b|reverse dns|relay(?:ing)? (?:access )?(?:denied|not)|not permitted to relay|unable to relay|unsolicited"
-    r"|sender (?:address )?(?:\S+ )?rejected|content reject|message (?:content )?(?:rejected|refused|filtered)|access denied"
-    r"|not authori[sz]ed|unauthenticated|not allowed|frequency|rate limit|administrative prohibition"
-)
-_TOO_BIG = r"too (?:large|big|long)|size limit|exceeds (?:the )?(?:fixed )?(?:maximum )?(?:message )?size|message size"
-_RATE = (
-    r"too many|too fast|\brate\b|throttl|slow down|frequency|exceeded (?:the )?(?:maximum )?(?:connection|message)|\blimit"
-    r"|unusual (?:rate|volume)|temporarily deferred|reputation|\[ts\d\d\]"
-)
+_MESSAGE = frozenset({Phase.DATA, Phase.DOT})
 
 _SIGN_IN_FIRST = r"authentication (?:is )?required|client was not authenticated|must (?:authenticate|issue a starttls)|authentication not enabled"
-_OUR_LIMIT = r"(?:sending|relay|e-?mail) (?:\w+ ){0,2}(?:quota|limit)"
-# They complain of our list as a whole, in the words that they use for one person.
-_OUR_LIST = r"too many (?:invalid|unknown|bad|non-?existent)|(?:invalid|unknown) (?:user|recipient|address)(?:es|s)? (?:rate|ratio|threshold|limit)"
 _OUR_NAME = r"helo command rejected|(?:bad|invalid) (?:helo|ehlo)|cannot find your (?:hostname|reverse)"
 
-# The first line that fits decides. 4xx first, then what is about us, then the words that leave no doubt, then the enhanced codes.
+# The first line that fits decides, before anything is asked of the reasons.
 _TEMPORARY = (
     Rule(Fate.OURS, phases=frozenset({Phase.AUTH})),
     Rule(Fate.THROTTLED, codes=frozenset({421})),
     Rule(Fate.DEFERRED, enhanced=r"4\.(?:2\.[12]|7\.5)$"),
     Rule(Fate.THROTTLED, enhanced=r"4\.7\."),
-    Rule(Fate.DEFERRED, text=r"gr[ae]y ?list"),
-    Rule(Fate.DEFERRED, text=_FULL),
-    Rule(Fate.THROTTLED, text=_RATE, codes=frozenset({432, 450, 451, 452, 454, 471})),
-    Rule(Fate.DEFERRED),
 )
 _PERMANENT = (
     Rule(Fate.OURS, phases=_GREETING),
     Rule(Fate.OURS, codes=_SIGN_IN),
     Rule(Fate.OURS, enhanced=r"5\.7\.8$"),
     Rule(Fate.OURS, text=_SIGN_IN_FIRST, phases=frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA})),
-    Rule(Fate.BLOCKED, enhanced=r"5\.5\.", text=_REPUTATION, phases=_BEFORE_RECIPIENT),
-    Rule(Fate.OURS, enhanced=r"5\.5\.", phases=_BEFORE_RECIPIENT),
     Rule(Fate.OURS, codes=_ABOUT_SYNTAX, text=r"syntax|command|sequence|need (?:mail|rcpt)", phases=_BEFORE_RECIPIENT),
-    Rule(Fate.BLOCKED, phases=_BEFORE_RECIPIENT),
+    Rule(Fate.BLOCKED, enhanced=r"(?!5\.5\.)", phases=_BEFORE_RECIPIENT),
     Rule(Fate.BLOCKED, enhanced=r"5\.(?:2\.3|3\.4|4\.5)$"),
-    Rule(Fate.BLOCKED, text=_TOO_BIG),
-    Rule(Fate.BLOCKED, text=_OUR_LIST),
     Rule(Fate.BLOCKED, enhanced=r"5\.7\.", text=_OUR_NAME),
     Rule(Fate.OURS, text=_OUR_NAME),
-    Rule(Fate.BLOCKED, enhanced=r"5\.7\.", text=_OUR_LIMIT),
-    Rule(Fate.BLOCKED, enhanced=r"5\.1\.[78]$"),
-    Rule(Fate.BLOCKED, text=r"domain of sender|sender (?:address|domain|verify)"),
-    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.2"),
-    Rule(Fate.BOUNCED_SOFT, text=_FULL),
-    # A policy's code marks nobody for good, whatever its words; only "the mailbox has another owner now" (RFC 7293) is about the person.
-    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.7\.(?!17$)", text=_UNKNOWN_PERSON),
-    Rule(Fate.BLOCKED, enhanced=r"5\.7\.(?!17$)"),
-    # RCPT was accepted, so the mailbox is there: the standard's own sentence for 550 says no more than "no".
-    Rule(Fate.BOUNCED_SOFT, enhanced=r"(?!5\.1\.)", text=r"requested action not taken: mailbox unavailable", phases=frozenset({Phase.DATA, Phase.DOT})),
-    Rule(Fate.BOUNCED_HARD, text=_UNKNOWN_PERSON),
-    Rule(Fate.BOUNCED_HARD, text=_UNKNOWN_DOMAIN),
-    Rule(Fate.BOUNCED_HARD, enhanced=r"5\.1\.(?:1|2|3|6|10)$"),
-    Rule(Fate.BOUNCED_HARD, enhanced=r"5\.4\.1$", text=r"recipient address rejected"),
-    Rule(Fate.BOUNCED_HARD, enhanced=r"5\.7\.17$"),
-    Rule(Fate.BOUNCED_HARD, enhanced=r"5\.4\.4$"),
-    Rule(Fate.BOUNCED_SOFT, text=_ASLEEP),
-    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.[14]$"),
-    Rule(Fate.BLOCKED, enhanced=r"5\.6\."),
-    Rule(Fate.BLOCKED, text=_REPUTATION),
-    Rule(Fate.OURS, enhanced=r"5\.5\."),
-    Rule(Fate.OURS, codes=_ABOUT_SYNTAX),
-    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.[1234]\."),
-    Rule(Fate.BLOCKED, phases=frozenset({Phase.DATA, Phase.DOT})),
-    Rule(Fate.BOUNCED_SOFT, codes=_ABOUT_ADDRESS | {552}),
-    Rule(Fate.BLOCKED),
+    Rule(Fate.BOUNCED_SOFT, enhanced=r"5\.2\.2$"),
 )
 
 
@@ -202,14 +136,59 @@ def _compiled(rules: Sequence[Rule]) -> tuple[tuple[Rule, re.Pattern[str], re.Pa
 
 
 _TABLES = {4: _compiled(_TEMPORARY), 5: _compiled(_PERMANENT)}
+_BY_KIND = {"hard": Fate.BOUNCED_HARD, "soft": Fate.BOUNCED_SOFT, "block": Fate.BLOCKED}
+_SOFT = frozenset({"mailbox_full", "mailbox_inactive", "recipient_refused", "network_timeout"})
+_BLOCKED = frozenset({"sender_blocked", "spam_content", "too_large", "rate_limited"})
 
 
-def classify(reply: Reply, phase: Phase) -> Fate:
-    """Return what the reply means. A bare 550 to a recipient, without a word of why, is soft: one server's mood marks nobody for good."""
+def classify(reply: Reply, phase: Phase, rules: Rules = RULES) -> Fate:
+    """Return what the reply means; ``rules`` say why mail is refused (app.mail.reasons).
+
+    A bare 550 to a recipient, without a word of why, is soft: one server's mood marks nobody for good.
+    """
     if reply.is_positive:
         return Fate.ACCEPTED
     for rule, enhanced, text in _TABLES.get(reply.code // 100, _TABLES[4]):
         if (not rule.codes or reply.code in rule.codes) and (not rule.phases or phase in rule.phases) \
                 and enhanced.match(reply.enhanced) and text.search(reply.text):
             return rule.fate
-    raise AssertionError("the last line of each table fits every reply")
+    # Behind the message RCPT was accepted, so the mailbox is there.
+    judgement = judge(f"{reply.code} {reply.enhanced} {reply.text}", reply.enhanced, step="data" if phase in _MESSAGE else "rcpt", rules=rules)
+    if reply.code // 100 != 5:
+        return _for_now(judgement)
+    return _before_recipient(judgement) if phase in _BEFORE_RECIPIENT else _for_good(judgement, reply, phase)
+
+
+def _for_now(judgement: Judgement) -> Fate:
+    """A greylist wants to see us again; a limit, or a doubt of our address, wants less of us."""
+    slowed = (judgement.reason == "rate_limited" and judgement.rule != "grey") or (judgement.reason == "sender_blocked" and judgement.rule != "sender.domain")
+    return Fate.THROTTLED if slowed else Fate.DEFERRED
+
+
+def _before_recipient(judgement: Judgement) -> Fate:
+    """Nothing that is said before the person is named marks the person: it is about our address, or about our command."""
+    return Fate.BLOCKED if judgement.reason in _BLOCKED else Fate.OURS
+
+
+def _for_good(judgement: Judgement, reply: Reply, phase: Phase) -> Fate:
+    if judgement.rule.startswith("added:"):
+        return _BY_KIND[judgement.kind]
+    if judgement.reason in _BLOCKED or judgement.reason in _SOFT:
+        return Fate.BLOCKED if judgement.reason in _BLOCKED else Fate.BOUNCED_SOFT
+    if judgement.kind == "hard":
+        # A policy's code marks nobody for good, whatever its words; only "the mailbox has another owner now" (RFC 7293) is about the person.
+        return Fate.BOUNCED_SOFT if re.match(r"5\.7\.(?!17$)", reply.enhanced) else Fate.BOUNCED_HARD
+    return _bare(judgement, reply, phase)
+
+
+def _bare(judgement: Judgement, reply: Reply, phase: Phase) -> Fate:
+    """What is left says little of whom it is about: the codes decide."""
+    if reply.enhanced == "5.7.17":
+        return Fate.BOUNCED_HARD
+    if reply.enhanced.startswith("5.5.") or (reply.code in _ABOUT_SYNTAX and judgement.reason != "remote_system"):
+        return Fate.OURS
+    if judgement.reason == "policy" or reply.enhanced.startswith(("5.6.", "5.7.")):
+        return Fate.BLOCKED
+    if reply.enhanced.startswith(("5.1.", "5.2.", "5.3.", "5.4.")):
+        return Fate.BOUNCED_SOFT
+    return Fate.BOUNCED_SOFT if phase not in _MESSAGE and reply.code in _ABOUT_ADDRESS else Fate.BLOCKED

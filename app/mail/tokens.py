@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from app.mail.srs import Srs
+
 # Their order is part of the layout: six share an HMAC, the first six being those that one mail may have all of.
 Purpose = Literal["mfrom", "open", "click", "unsubscribe", "webview", "message_id", "confirm", "preview"]
 VERSION, MAC_BYTES, LENGTH = 1, 10, 31
@@ -45,12 +47,16 @@ def _begun(key: bytes) -> tuple[Any, Any]:
 
 
 class TokenKeys:
-    """Makes and reads tokens. What one purpose has of an HMAC says nothing of what another has: a tracking token unsubscribes nobody."""
+    """Makes and reads tokens. What one purpose has of an HMAC says nothing of what another has: a tracking token unsubscribes nobody.
+
+    ``srs``: the addresses with which mail goes on, under a key of their own.
+    """
 
     def __init__(self, master: bytes) -> None:
         self._keys = {purpose: hmac.digest(master, b"lettermill-token:" + purpose.encode(), "sha256") for purpose in get_args(Purpose)}
         self._token_keys = [hmac.digest(master, b"lettermill-tokens:%d" % number, "sha512") for number in range(1 + max(_SECTIONS.values())[0])]
         self._begun = [_begun(key) for key in self._token_keys]
+        self.srs = Srs(hmac.digest(master, b"lettermill-srs", "sha256"))
 
     def make(self, purpose: Purpose, sending_id: int, position: int) -> str:
         """Return the token of one recipient."""

@@ -296,7 +296,7 @@ def lettermill_after_campaign_finished(result: ResultView, own: Own) -> None:
 
 @hookspec
 def lettermill_after_events(events: Sequence[EventView], own: Own) -> None:
-    """Learn of opens, clicks, web views and unsubscribes, many at once.
+    """Learn of opens, clicks, web views, unsubscribes, bounces and complaints, many at once.
 
     Called in a job on the maintenance queue, after the events are counted in the reports.
 

@@ -118,7 +118,7 @@ class ResultView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventView:
-    """An open, click, web view or unsubscribe; ``machine`` is the verdict that no person did it, ``at`` is UTC."""
+    """An open, click, view, unsubscribe, bounce or complaint; ``machine`` is the verdict that no person did it, ``at`` is UTC."""
 
     kind: str
     sending_id: int

@@ -38,6 +38,7 @@ def look(engine: Engine, redis: Redis, data: Path, queues: tuple[str, ...]) -> l
     beats = _beats(redis)
     return [_processes(words("Web"), "web", beats), _processes(words("Senders"), "delivery", beats),
             _processes(words("Schedule"), "schedule", beats), _processes(words("Test mailbox"), "mailbox", beats),
+            _processes(words("Inbound server"), "intake", beats),
             _database(engine), _queue(redis, queues), _disk(data), _clock(engine)]
 
 

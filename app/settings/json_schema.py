@@ -39,7 +39,10 @@ def _property(spec: Spec, default: Any, options: Callable[[Spec], Options]) -> d
 
 
 def typed(section_type: Any, document: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the typed values of a JSON object, and what is wrong by name; an unknown name is wrong."""
+    """Return the typed values of a JSON object, and what is wrong by name; an unknown name is wrong.
+
+    A secret that is sent as ``as_json`` gave it stays as it is.
+    """
     if not isinstance(document, dict):
         return {}, {"values": words("Send an object with the settings to change.")}
     known, values = specs(section_type), {}
@@ -48,8 +51,14 @@ def typed(section_type: Any, document: Any) -> tuple[dict[str, Any], dict[str, s
         if name not in known:
             problems[str(name)] = words("There is no such setting.")
             continue
+        if known[name].secret and _is_as_read(raw):
+            continue
         try:
             values[name] = parse(known[name], raw)
         except ValueError as error:
             problems[name] = str(error)
     return values, problems
+
+
+def _is_as_read(raw: Any) -> bool:
+    return isinstance(raw, dict) and raw.keys() == {"set"} and isinstance(raw["set"], bool)

@@ -7,6 +7,7 @@ that carries its label, help, default and rules. ``problems`` is the one validat
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -135,8 +136,10 @@ def name_of(section_type: Any) -> str:
 
 
 def specs(section_type: Any) -> dict[str, Spec]:
-    """Return what is declared of each setting, in order."""
-    return {entry.name: entry.metadata[_SPEC] for entry in dataclasses.fields(section_type) if _SPEC in entry.metadata}
+    """Return what is declared of each setting, in order: what a section has of its own stands before what it has from its base."""
+    own = inspect.get_annotations(section_type)
+    entries = sorted(dataclasses.fields(section_type), key=lambda entry: entry.name not in own)
+    return {entry.name: entry.metadata[_SPEC] for entry in entries if _SPEC in entry.metadata}
 
 
 def defaults(section_type: type[T]) -> T:

@@ -21,6 +21,7 @@ from app.delivery.ledger import KINDS
 from app.delivery.models import Link, Recipient, Sending, SendingMinute, TrackingBatch, TrackingEvent
 from app.delivery.reconcile import settle_by_evidence
 from app.house import House
+from app.inbound.soft import end_rows_of
 from app.jobs import TELL_PLUGINS
 from app.plugins.notices import AfterEvents, tell
 from app.plugins.views import EventView
@@ -103,6 +104,7 @@ def write(connection: Connection, hits: Sequence[Hit], shorten: bool) -> list[di
     _add_links(connection, human, first_clicks)
     _add_minutes(connection, rows)
     settle_by_evidence(connection, [(row["sending_id"], row["position"]) for row in rows])
+    end_rows_of(connection, {(row["sending_id"], row["position"]) for row in human if row["kind"] in {"open", "click", "view"}})
     return rows
 
 

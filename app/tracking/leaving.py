@@ -1,65 +1,36 @@
-"""Leaving a list from a mail: what would end, ending it, and coming back from the page that said so.
+"""Leaving a list from a mail's page: what would end, ending it, and coming back from the page that said so.
 
-The unsubscribe is committed before anybody is told that it is done, and it is what a sender's intent looks at: no mail goes to this
-subscriber after it, not even of a campaign that is under way.
+The unsubscribe is committed before anybody is told that it is done.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session
 
-from app.audience.models import Subscriber, SubscriberList
-from app.audience.subscribers import resubscribe, unsubscribe
-from app.audience.telling import tell_later, tell_subscribed, tell_unsubscribed
-from app.db import EVERY_TENANT, db, reading, scoped_to, table_of, utcnow
-from app.delivery.models import Recipient, Sending, SendingMinute
+from app.audience.models import Subscriber
+from app.audience.subscribers import resubscribe
+from app.audience.telling import tell_subscribed
+from app.db import EVERY_TENANT, db, reading, scoped_to
+from app.delivery.leaving import Leaving, leave_by, look_for, mail_of
 from app.house import House
 from app.mail.tokens import LedgerId
-from app.plugins.notices import AfterEvents
-from app.plugins.views import EventView
 
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """Who would leave what: found by the mail's own token."""
-
-    ledger_id: LedgerId
-    subscriber_id: int | None
-    email: str
-    list_name: str
-    sender_name: str
-    is_gone: bool
+__all__ = ["Leaving", "leave", "look", "stay"]
 
 
 def look(engine: Engine, ledger_id: LedgerId) -> Leaving | None:
     """Return what the mail's recipient would leave, or None where there is no such mail."""
-    row, person, of = table_of(Recipient), table_of(Subscriber), table_of(SubscriberList)
-    query = (sa.select(row.c.subscriber_id, row.c.email, person.c.state, of.c.name, of.c.sender_name, table_of(Sending).c.content)
-             .join(table_of(Sending), table_of(Sending).c.id == row.c.sending_id)
-             .outerjoin(person, person.c.id == row.c.subscriber_id).outerjoin(of, of.c.id == row.c.list_id)
-             .where(row.c.sending_id == ledger_id.sending_id, row.c.position == ledger_id.position))
     with reading(), engine.connect() as connection:
-        found = connection.execute(query).one_or_none()
-    if found is None:
-        return None
-    sender = found.content.get("from_name") or found.sender_name or found.name or ""
-    return Leaving(ledger_id, found.subscriber_id, found.email, found.name or "", sender, found.state in {None, "unsubscribed"})
+        return look_for(connection, ledger_id)
 
 
 def leave(house: House, found: Leaving, *, via: str, evidence: dict[str, Any]) -> None:
     """Unsubscribe, count it for the sending, and commit; harmless twice."""
     enabled = house.plugins.snapshot(house.engine)
     with scoped_to(EVERY_TENANT):
-        subscriber = db.session.get(Subscriber, found.subscriber_id) if found.subscriber_id else None
-        if subscriber is not None and unsubscribe(db.session(), subscriber, via=via, evidence=evidence | _mail(found)):
-            _count(db.session(), found.ledger_id)
-            tell_unsubscribed(db.session(), enabled, house.jobs, subscriber)
-            tell_later(db.session(), enabled, house.jobs, AfterEvents((_event(found.ledger_id),)))
+        leave_by(db.session(), enabled, house.jobs, found, via=via, evidence=evidence)
         db.session.commit()
 
 
@@ -68,29 +39,6 @@ def stay(house: House, found: Leaving, *, evidence: dict[str, Any]) -> None:
     enabled = house.plugins.snapshot(house.engine)
     with scoped_to(EVERY_TENANT):
         subscriber = db.session.get(Subscriber, found.subscriber_id) if found.subscriber_id else None
-        if subscriber is not None and resubscribe(db.session(), subscriber, via="footer-link", evidence=evidence | _mail(found)):
+        if subscriber is not None and resubscribe(db.session(), subscriber, via="footer-link", evidence=evidence | mail_of(found)):
             tell_subscribed(db.session(), enabled, house.jobs, subscriber)
         db.session.commit()
-
-
-def _event(ledger_id: LedgerId) -> EventView:
-    return EventView(kind="unsubscribe", sending_id=ledger_id.sending_id, position=ledger_id.position, at=utcnow())
-
-
-def _mail(found: Leaving) -> dict[str, Any]:
-    return {"sending": found.ledger_id.sending_id, "position": found.ledger_id.position}
-
-
-def _count(session: Session, ledger_id: LedgerId) -> None:
-    first = session.execute(sa.update(Recipient).where(
-        Recipient.sending_id == ledger_id.sending_id, Recipient.position == ledger_id.position, Recipient.unsubscribed_at.is_(None))
-        .values(unsubscribed_at=utcnow()).execution_options(synchronize_session=False))
-    if not first.rowcount:  # type: ignore[attr-defined]
-        return
-    session.execute(sa.update(Sending).where(Sending.id == ledger_id.sending_id).values(unsubscribed=Sending.unsubscribed + 1)
-                    .execution_options(synchronize_session=False))
-    minute = utcnow().replace(second=0, microsecond=0)
-    where = (SendingMinute.sending_id == ledger_id.sending_id, SendingMinute.minute == minute)
-    if not session.execute(sa.update(SendingMinute).where(*where).values(unsubscribes=SendingMinute.unsubscribes + 1)
-                           .execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
-        session.add(SendingMinute(sending_id=ledger_id.sending_id, minute=minute, unsubscribes=1))

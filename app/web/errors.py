@@ -21,7 +21,7 @@ from app.web.logs import asked_for
 
 log = logging.getLogger(__name__)
 PAGE = "weefive/errors/page.html"
-API = "/api/"
+API = ("/api/", "/in/")
 NOT_SHOWN = ("csrf_token", "password", "secret", "token", "key", "code")
 
 

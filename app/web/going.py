@@ -68,6 +68,7 @@ def _acts() -> Iterator[Place]:
     yield Place(_("New list"), "", url_for("lists.new"), "plus")
     yield Place(_("Add a user"), "", url_for("users.add"), "user-plus")
     yield Place(_("Add a delivery server"), "", url_for("settings_delivery_servers.new"), "server-2")
+    yield Place(_("Add a webhook"), _("Email delivery"), url_for("settings_webhooks.new"), "webhook")
     yield Place(_("Shunted jobs"), _("System"), url_for("system.shunted_jobs"), "activity")
 
 

@@ -18,12 +18,15 @@ from app.campaigns.models import Campaign
 from app.campaigns.sample import sample_campaign
 from app.db import db, utcnow
 from app.delivery.models import DeliveryServer, Sending
+from app.inbound.models import InboundMail
 from app.jobs import QUEUES
 from app.plugins.models import PluginState
 from app.processes.health import Part, look
 from app.processes.heartbeats import Heartbeat, living
 from app.reports.campaign import Figures, figures_of
 from app.reports.doubts import parked_count
+from app.reports.inbound_mails import unprocessed_count
+from app.reports.inbound_meters import paused_count
 from app.reports.overview import mails_by_day
 from app.web import actor
 from app.web.house import house
@@ -108,8 +111,11 @@ def _dns_step() -> Step:
 
 
 def _bounce_step() -> Step:
-    return Step(_("Receive bounces"),
-                _("What mail servers reply while we send is read already. Bounces that come as mail need the inbound server, which comes next."), False)
+    title, first = _("Receive bounces"), db.session.scalar(sa.select(InboundMail.arrived_at).order_by(InboundMail.id).limit(1))
+    if first is None:
+        return Step(title, _("What mail servers reply while we send is read already. Bounces that come later as mail need an MX record that leads here."),
+                    False, act=_("See what to do"), url=url_for("inbound.index"))
+    return Step(title, _("A mail that came back found its way here."), True, first)
 
 
 def _users_step() -> Step:
@@ -168,6 +174,12 @@ def waiting() -> list[tuple[str, str]]:
         lines.append((ngettext("%(num)d job was set aside", "%(num)d jobs were set aside", jobs), url_for("system.shunted_jobs")))
     if parked := parked_count(db.session().connection()):
         lines.append((ngettext("%(num)d mail in doubt", "%(num)d mails in doubt", parked), url_for("in_doubt.index")))
+    if unread := unprocessed_count(db.session().connection()):
+        lines.append((ngettext("%(num)d mail that came in is unprocessed", "%(num)d mails that came in are unprocessed", unread),
+                      url_for("inbound.unprocessed")))
+    if stopped := paused_count(db.session()):
+        lines.append((ngettext("%(num)d account is paused for complaints", "%(num)d accounts are paused for complaints", stopped),
+                      url_for("complaint_meters.index")))
     paused = db.session.scalars(sa.select(PluginState.name).where(PluginState.state == "paused")).all()
     lines += [(_("The plug-in %(name)s is paused", name=name), url_for("settings_plug_ins.index")) for name in paused]
     return lines

@@ -17,6 +17,7 @@ from app.plugins.calls import sending_costs
 from app.reports.campaign import PAGE, RECIPIENT, course_of, figures_of, links_of, recipients
 from app.web.control_pages import control_context
 from app.web.house import house, plugins
+from app.web.inbound_pages import asked_events, events_context
 from app.web.missed_pages import missed, reason_words, run_of
 from app.web.pacing_pages import run_pace
 
@@ -35,6 +36,12 @@ def clicks_context(campaign: Campaign) -> dict[str, Any]:
     """Return every link with its clicks."""
     run = run_of(campaign)
     return {"campaign": campaign, "run": run, "figures": figures_of(db.session(), run), "links": links_of(db.session(), run)}
+
+
+def bounces_context(campaign: Campaign) -> dict[str, Any]:
+    """Return what came back of a campaign, and how much that is of what was sent."""
+    run = run_of(campaign)
+    return {"campaign": campaign, "run": run, "figures": figures_of(db.session(), run)} | events_context(asked_events(campaign.user_id, campaign))
 
 
 def recipients_context(campaign: Campaign, after: int, state: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class SettingsPage:
 PAGES: tuple[SettingsPage, ...] = (
     SettingsPage(marked("Sending"), marked("Delivery servers"), "settings_delivery_servers.index", "delivery", "server"),
     SettingsPage(marked("Sending"), marked("Email delivery"), "settings_email_delivery.show", "settings", "mail-cog",
-                 ("email-delivery", "load-balancing", "bounces")),
+                 ("email-delivery", "load-balancing", "bounces", "spam-complaint")),
     SettingsPage(marked("System and you"), marked("Admin account"), "settings_admin_account.show", "", "shield-lock", ("email-addresses",)),
     SettingsPage(marked("System and you"), marked("Product"), "settings_product.show", "settings", "tag", ("product",)),
     SettingsPage(marked("System and you"), marked("Plug-ins"), "settings_plug_ins.index", "plugins", "puzzle"),
@@ -46,7 +46,8 @@ ACCOUNT_TABS = ((marked("Account information"), "settings_admin_account.show"), 
                 (marked("API"), "settings_admin_account.api"), (marked("Sessions"), "settings_admin_account.sessions"))
 
 # The sections under "Email delivery", one tab each.
-DELIVERY_TABS = (("email-delivery", marked("Settings")), ("load-balancing", marked("Load balancing")), ("bounces", marked("Bounces")))
+DELIVERY_TABS = (("email-delivery", marked("Settings")), ("load-balancing", marked("Load balancing")), ("bounces", marked("Bounces")),
+                 ("spam-complaint", marked("SPAM complaint")), ("webhooks", marked("Webhooks")))
 
 
 def settings_context(section_type: Any = None) -> dict[str, Any]:
@@ -108,8 +109,13 @@ def tabs_of(section_type: Any) -> list[TabLink]:
     if section_type is not None and name_of(section_type) == "email-addresses":
         return account_tabs("Email addresses")
     if section_type is not None and name_of(section_type) in dict(DELIVERY_TABS):
-        return [TabLink(translated(title), url_for(f"settings_{name.replace('-', '_')}.show"), name == name_of(section_type)) for name, title in DELIVERY_TABS]
+        return delivery_tabs(name_of(section_type))
     return []
+
+
+def delivery_tabs(active: str) -> list[TabLink]:
+    """Return the tabs under "Email delivery"; webhooks are no section, and stand among them."""
+    return [TabLink(translated(title), url_for(f"settings_{name.replace('-', '_')}.show"), name == active) for name, title in DELIVERY_TABS]
 
 
 def account_tabs(active: str) -> list[TabLink]:

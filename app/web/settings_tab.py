@@ -23,12 +23,14 @@ from app.web.settings_navigation import settings_context
 from app.web.settings_proof import proof_of
 
 TEMPLATE = "weefive/settings/tab.html"
+# (the form, its values) -> what the template shows of the trial; None, with the messages beside their fields, where nothing could be tried
+Trial = Callable[[SectionForm, Any], Any]
 
 
-def settings_tab(section_type: Any, *, template: str = TEMPLATE, more: Callable[[], dict[str, Any]] = dict) -> Room:
+def settings_tab(section_type: Any, *, template: str = TEMPLATE, more: Callable[[], dict[str, Any]] = dict, trial: Trial | None = None) -> Room:
     """Return the room of a section under ``/admin/settings/<section>``; a tab with acts of its own adds routes to it.
 
-    ``more`` gives what a template of its own shows besides.
+    ``more`` gives what a template of its own shows besides; ``trial`` tries what was typed, before or without saving it.
     """
     room = Room(endpoint_of(section_type), __name__, url_prefix=f"/admin/settings/{name_of(section_type)}")
     tab = Tab(section_type, template, more)
@@ -51,7 +53,17 @@ def settings_tab(section_type: Any, *, template: str = TEMPLATE, more: Callable[
         """Put back what a save changed."""
         return tab.undo(revision)
 
+    if trial is not None:
+        _add_trial(room, tab, trial)
     return room
+
+
+def _add_trial(room: Room, tab: Tab, trial: Trial) -> None:
+    @room.post("/test")
+    @policy(ADMINISTRATOR, tab.section_type.permission)
+    def test() -> Response:
+        """Try what was typed for real, and show how it went; nothing is saved."""
+        return tab.test(trial)
 
 
 class Tab:
@@ -93,6 +105,13 @@ class Tab:
         except Stale as stale:
             return self.draw(form, 409, conflict=self._conflict(form, stale))
 
+    def test(self, trial: Trial) -> Response:
+        """Try the form's values; 422 with the messages where they cannot be tried. For htmx, only the block of the trial is drawn."""
+        form = self.form_type()
+        values = form.accept(settings().get(self.section_type), kept=house().settings.locked(self.section_type))
+        tried = trial(form, values) if values is not None else None
+        return self.draw(form, 422 if tried is None else 200, block="trial", tried=tried, is_trial=True)
+
     def undo(self, revision: int) -> Response:
         """Put back what a save changed, unless somebody has changed it since; 404 for a save of another section."""
         try:
@@ -116,7 +135,7 @@ class Tab:
         broken = [translated(known[name].label) for name in now.broken_in(self.section_type)]
         context = {"section": self.section_type, "form": form, "in_force": self._shown(), "in_force_said": self._said_of(values), "is_set": is_set,
                    "locked": store.locked(self.section_type), "broken": broken, "tab_endpoint": request.blueprint,
-                   "defaults": self._said_of(self.section_type()), "conflict": None, "overtaken": None, "proof": None, **self._more()}
+                   "defaults": self._said_of(self.section_type()), "conflict": None, "overtaken": None, "proof": None, "section_specs": known, **self._more()}
         return page_or_panel(self.template, status=status, block=block, **settings_context(self.section_type) | context | more)
 
     def _said_of(self, values: Any) -> dict[str, str]:

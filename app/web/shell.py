@@ -17,6 +17,8 @@ from app.web import actor
 from app.web.frame import Account, Brand, Visit
 from app.web.house import plugins, settings
 from app.web.i18n import translated
+from app.web.inbound_tabs import init_inbound_tabs
+from app.web.inbound_words import init_inbound_words
 from app.web.navigation import NavGroup, NavItem
 from app.web.tabs import init_tabs
 
@@ -29,6 +31,8 @@ def init_shell(app: Flask) -> None:
     """Give every template the product's name and, once somebody is signed in, their navigation."""
     app.context_processor(_context)
     init_tabs(app)
+    init_inbound_tabs(app)
+    init_inbound_words(app)
 
 
 def _context() -> dict[str, Any]:
@@ -104,13 +108,16 @@ def _work() -> list[NavItem]:
     if found is None:
         return []
     items = [("campaigns", _item(_("Campaigns"), "campaigns.index", "send")), ("lists", _item(_("Lists"), "lists.index", "list-details")),
-             ("transactional", _item(_("Transactional"), "transactional.index", "bolt")), ("suppression", _item(_("Suppression"), "suppression.index", "ban")),
-             ("sender_domains", _item(_("Sender domains"), "sender_domains.index", "world-www"))]
+             ("transactional", _item(_("Transactional"), "transactional.index", "bolt")), ("reports", _item(_("Bounces"), "bounces.index", "mail-off")),
+             ("suppression", _item(_("Suppression"), "suppression.index", "ban")),
+             ("sender_domains", _item(_("Sender domains"), "sender_domains.index", "world-www")),
+             ("sender_domains", _item(_("DMARC"), "dmarc.index", "shield-check"))]
     return [item for permission, item in items if group_may(found.group, permission)] + _plugged("account")
 
 
 def _platform(person: Administrator) -> list[NavItem]:
     items = [("users", _item(_("Users"), "users.index", "users")), ("delivery", _item(_("Delivery"), "settings_delivery_servers.index", "server")),
+             ("inbound", _item(_("Inbound"), "inbound.index", "inbox")),
              ("system", _item(_("Test mailbox"), "test_mailbox.index", "mail-opened")), ("system", _item(_("System"), "system.index", "activity"))]
     return [item for permission, item in items if administrator_may(person, permission)]
 

@@ -27,6 +27,7 @@ def people_tabs(active: str) -> list[TabLink]:
     """Users, their groups, and administrators for those who may manage them."""
     tabs = [TabLink(_("Users"), url_for("users.index"), active == "users"), TabLink(_("Groups"), url_for("groups.index"), active == "groups")]
     tabs.append(TabLink(_("Sender domains"), url_for("admin_domains.index"), active == "domains"))
+    tabs.append(TabLink(_("DMARC"), url_for("admin_dmarc.index"), active == "dmarc"))
     person = actor.administrator()
     if person is not None and administrator_may(person, "administrators"):
         tabs.append(TabLink(_("Administrators"), url_for("administrators.index"), active == "administrators"))
@@ -55,7 +56,7 @@ def mail_views(mail: TestMail, active: str, close_up: CloseUp) -> list[TabLink]:
 def report_tabs(campaign: Campaign, active: str) -> list[TabLink]:
     """The parts of a report."""
     names = [("live", _("Live"), "reports.live"), ("clicks", _("Clicks"), "reports.clicks"), ("recipients", _("Recipients"), "reports.recipients"),
-             ("missed", _("Who did not get it"), "missed.index"), ("preview", _("The mail"), "editor.preview")]
+             ("bounces", _("Bounces"), "reports.bounces"), ("missed", _("Who did not get it"), "missed.index"), ("preview", _("The mail"), "editor.preview")]
     return [TabLink(label, url_for(endpoint, campaign_id=campaign.id), active == name) for name, label, endpoint in names]
 
 

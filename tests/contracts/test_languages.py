@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from babel.dates import format_skeleton
 from itsdangerous import URLSafeTimedSerializer
 from markupsafe import escape
 from werkzeug.test import TestResponse
 
 from app.accounts.models import User
 from app.campaigns.findings import Finding
-from app.db import check_server, db
+from app.db import check_server, db, utcnow
 from app.delivery.canary import Lines, Standing
 from app.house import House
 from app.plugins.builtin.google_analytics import SourceSettings
@@ -35,9 +37,12 @@ TYPED = {
     "delivery_servers": ("name", "host", "username", "dkim_domain"), "links": ("url", "label"), "test_mails": ("subject", "sender", "rcpt_to", "mfrom"),
     "imports": ("file_name", "consent", "header"), "recipients": ("email", "reply"), "api_keys": ("prefix",), "login_sessions": ("user_agent", "address"),
     "shunted_jobs": ("job", "error"), "plugin_states": ("title", "name", "version"), "sender_domains": ("domain", "why"),
+    "inbound_mails": ("mfrom", "recipients", "client", "helo", "sender", "subject"), "inbound_events": ("address", "domain", "diagnostic"),
+    "inbound_counts": ("value",), "inbound_rules": ("pattern", "note", "created_by"), "inbound_forwards": ("target", "reason"),
+    "inbound_webhooks": ("name", "topic_arn", "last_problem"), "dmarc_reports": ("org", "report_id", "domain"), "dmarc_rows": ("source_ip", "header_from"),
 }
-# The product's name, this machine, the zone of whoever has not chosen one, the name of a plug-in.
-KNOWN = {"Millpond", "127.0.0.1", "UTC", "Google Analytics"}
+# An example of a topic, the product's name, this machine, the zone of whoever has not chosen one, the name of a plug-in.
+KNOWN = {"arn:aws:sns:eu-west-1:123456789012:bounces", "Millpond", "127.0.0.1", "UTC", "Google Analytics"}
 # What a setting holds before anybody types: an address, a list of minutes, a word in a link.
 DEFAULTS = {str(getattr(section(), name)) for section in (*CORE, SourceSettings) for name, spec in specs(section).items()
             if spec.kind in {"text", "email", "url"}}
@@ -62,6 +67,8 @@ def abroad(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def _data(house: Inhabited) -> set[str]:
     with house.app.app_context():
         found = {*KNOWN, *DEFAULTS, *PUT_IN, check_server(db.engine)}
+    # Under a chart stand days, as the locale has them.
+    found |= {format_skeleton("MMMd", utcnow() - timedelta(days=back), locale=CODE) for back in range(100)}
     for table, columns in TYPED.items():
         for row in house.watcher.execute(f"SELECT {', '.join(columns)} FROM {table}"):  # noqa: S608 - our own tables' names
             found |= {text for value in row if value for text in (json.loads(value) if str(value).startswith("[") else [str(value)])}
@@ -71,8 +78,9 @@ def _data(house: Inhabited) -> set[str]:
 def _numbers(house: Inhabited) -> dict[str, object]:
     town = house.town
     named = {"campaign": "campaign_id", "sent": "sent_campaign", "list": "list_id", "import": "finished_import", "found": "found_id",
-             "subscriber": "subscriber_id", "sending": "sending"}
-    of_house = {"server": "server_id", "mail": "mail_id", "administrator": "administrator_id"}
+             "subscriber": "subscriber_id", "sending": "sending", "event": "event_id"}
+    of_house = {"server": "server_id", "mail": "mail_id", "administrator": "administrator_id", "inbound": "inbound_mail",
+                "rule": "rule_id"}
     return {"user": town.a.user_id, **town.secrets, **{short: town.a.numbers[long] for short, long in named.items()},
             **{short: town.things[long] for short, long in of_house.items()}}
 
@@ -165,7 +173,9 @@ def test_mails_of_the_platform_are_written_in_the_language_of_who_gets_them(abro
         reader = db.session.get_one(User, abroad.town.a.user_id)
     findings = [Finding("bad", words("The HTML has %(size)s KB", size=3), words("Choose at least one under “To”."))]
     values = {"link": "https://x.example/reset", "minutes": 30, "old": "a@x.example", "new": "b@x.example", "campaign": "January", "findings": findings,
-              "lines": Lines(Decimal("2.0"), Decimal("0.1")), "standing": Standing(100, 90, 9, 0, 1, 9, 3)}
+              "lines": Lines(Decimal("2.0"), Decimal("0.1")), "standing": Standing(100, 90, 9, 0, 1, 9, 3),
+              "account": "Shop", "complaints": 3, "delivered": 1000, "share": Decimal("0.003"), "warn": Decimal("0.08"), "pause": Decimal("0.3"),
+              "number": 2, "mails": [], "url": "https://x.example/mails"}
     data = _data(abroad) | {text for text in values.values() if isinstance(text, str)}
     names = sorted(folder.name for folder in (Path(abroad.app.root_path) / "templates/weefive/email").iterdir() if folder.is_dir())
 

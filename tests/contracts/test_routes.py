@@ -15,7 +15,8 @@ from tests.factories.addresses import Address, pages
 # What a look may note: that the browser was here, that somebody opened the mail.
 NOTED = {"login_sessions", "test_mails"}
 # Mail programs and programs post here, without a page before: what they carry is their proof.
-WITHOUT_TOKEN = {"unsubscribe.leave_now", "unsubscribe.stay_after_all", "api_settings.change", "api_transactional.send"}
+WITHOUT_TOKEN = {"unsubscribe.leave_now", "unsubscribe.stay_after_all", "api_settings.change", "api_transactional.send",
+                 "inbound_webhooks.post"}
 # Pages before sign-in and from mails: nobody asks htmx for a part of them.
 WHOLE_ONLY = {"auth.front_door", "auth.set_up", "auth.sign_in", "auth.sign_in_once", "auth.forgotten", "auth.reset", "auth.confirm_email", "unsubscribe.ask"}
 

@@ -24,6 +24,9 @@ from app.campaigning import start_due, watch_canary
 from app.campaigns.models import Campaign
 from app.db import EVERY_TENANT, db, scoped_to, utcnow
 from app.delivery.domain_checks import tell_user
+from app.inbound import meter
+from app.inbound.digest import write_digest
+from app.inbound.models import ComplaintMeter, InboundMail
 from app.web.forms import SectionForm
 from tests.contracts.conftest import Inhabited
 from tests.contracts.matrix import ROUTES
@@ -37,7 +40,8 @@ WRITE = "LETTERMILL_WRITE_DOCS"
 # What others include, extend or import, or of which only a block is drawn.
 PARTS = ("layout/", "components/", "errors/notice.html", "email/frame.html", "audience/parts.html", "campaigns/state.html", "campaigns/parts.html",
          "campaigns/form_head.html", "reports/control.html", "reports/doubts.html", "reports/pacing.html", "reports/several_lists.html",
-         "system/health.html", "auth/sessions.html")
+         "system/health.html", "auth/sessions.html", "settings/rows.html", "audience/came_back.html", "dmarc/record.html", "inbound/forwards.html",
+         "inbound/mail_list.html", "inbound/meter.html", "inbound/parts.html", "inbound/rule_form.html", "inbound/set_up.html", "reports/came_back.html")
 
 HEAD = """# What page templates are given
 
@@ -150,6 +154,12 @@ def _let_the_platform_write(inhabited: Inhabited) -> None:
         watch_canary(house, session, numbers["sending"])
     with _worker(inhabited) as (house, session):
         tell_user(house, session, SenderDomain(user_id=inhabited.town.a.user_id, domain="news.example", why="Its record is gone."))
+    with _worker(inhabited) as (house, session):
+        for state in ("warned", "paused"):
+            meter.tell(session, house, house.settings.load(), ComplaintMeter(user_id=inhabited.town.a.user_id, state=state, delivered=1000, complaints=3))
+        session.add(InboundMail(digest="0" * 64, way="smtp", state="unprocessed", problem="nobody", read_at=utcnow()))
+        session.flush()
+        assert write_digest(house, session, "https://mail.example")
 
 
 def _forms() -> Iterator[tuple[str, str, str]]:

@@ -11,13 +11,18 @@ from app.web.policy import Who
 from tests.factories.town import Account, Town
 
 # Routes about a campaign that was sent; all others get a draft.
-SENT = {"reports.live", "reports.clicks", "reports.recipients", "reports.recipients_csv", "campaigns.ask_cancel", "campaigns.cancel", "campaigns.pause",
+SENT = {"reports.live", "reports.bounces", "reports.clicks", "reports.recipients", "reports.recipients_csv", "campaigns.ask_cancel", "campaigns.cancel",
+        "campaigns.pause",
         "missed.index", "missed.people", "missed.csv", "missed.ask_again", "missed.again", "missed.in_doubt", "missed.decide"}
 # Routes about an import that is over; all others get one that waits to be started.
 FINISHED = {"imports.show", "imports.rejected"}
+# Routes about a domain that is proven; all others get one that waits.
+PROVEN = {"dmarc.show"}
 # Names in addresses that are no numbers, by room; secrets by door.
 NAMES = {"settings_plug_ins": "google_analytics", "api_settings": "product"}
 SECRETS = {"auth.sign_in_once": "sign_in", "auth.reset": "reset", "auth.confirm_email": "confirm"}
+# Routes about a mail that came in; all others about a mail get one of the test mailbox.
+INBOUND = {"inbound.show", "inbound.source"}
 # Further looks of a page.
 LOOKS = {
     "test_mailbox.show": ("as=plain", "as=headers", "as=links", "as=source"),
@@ -31,6 +36,14 @@ LOOKS = {
     "missed.csv": ("state=failed&reason=bounced_hard",),
     "missed.ask_again": ("reason=blocked", "position=2"),
     "in_doubt.index": ("before=1.0.1",),
+    "inbound.index": ("days=7", "days=90"),
+    "inbound.events": ("what=hard&days=30", "reason=policy&domain=a.test", "q=nobody", "campaign=1"),
+    "inbound.mails": ("kind=bounce&state=unprocessed", "q=nobody@x.test"),
+    "inbound.show": ("as=headers", "as=source"),
+    "inbound_rules.index": ("q=full", "q=nothing-of-the-kind"),
+    "bounces.index": ("days=7",),
+    "bounces.events": ("what=complaint&days=7", "q=nobody"),
+    "admin_dmarc.index": ("q=proven", "q=nothing-of-the-kind"),
     "settings.find": ("q=name", "q=nothing-of-the-kind"),
     "settings_plug_ins.index": ("show=attention",),
     "users.index": ("q=ada",),
@@ -52,9 +65,14 @@ def values_of(town: Town, account: Account, endpoint: str, arguments: list[str])
     numbers = town.things | account.numbers
     if endpoint in SENT:
         numbers["campaign_id"] = numbers["sent_campaign"]
+    if endpoint in PROVEN:
+        numbers["domain_id"] = numbers["proven_domain"]
     if endpoint in FINISHED:
         numbers["found_id"] = numbers["finished_import"]
-    words: dict[str, object] = {"token": town.secrets["token"], "filename": "icons.svg", "name": NAMES.get(endpoint.partition(".")[0], ""),
+    if endpoint in INBOUND:
+        numbers["mail_id"] = numbers["inbound_mail"]
+    words: dict[str, object] = {"token": town.secrets["token"], "public_id": town.secrets["public_id"], "filename": "icons.svg",
+                                "name": NAMES.get(endpoint.partition(".")[0], ""),
                                 "secret": town.secrets.get(SECRETS.get(endpoint, ""), "there-is-none")}
     return {name: words.get(name, numbers.get(name, "?")) for name in arguments}
 

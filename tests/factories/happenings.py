@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 
 LOST = "Traceback (most recent call last):\nOSError: it broke"
 GONE = "The file is no longer on the server. Import it again; nobody is added twice."
@@ -27,7 +28,7 @@ REJECTED = ((3, "There is no address in this line.", ",x"), (4, "a_b is no domai
 Happening = tuple[str, list[str], list[str]]
 # The words and names that these statements put into the house.
 PUT_IN = {"Gone", "gone", "nobody", "a@b@c", "transform_link", "lm1", "%Subscriber:Shoe%", "%Link:Unsubscribe%", "%Subscriber:FirstName|friend%",
-          "shop.example", "a_b", "a.test", "%PreHeader%", "a@x.example", "(none)", "smtp"}
+          "shop.example", "a_b", "a.test", "%PreHeader%", "a@x.example", "(none)", "smtp", "nothing of the kind", "spoons"}
 
 
 # What a run of the sent campaign is made of whose next wave, or next hour, is waited for.
@@ -45,6 +46,7 @@ def happenings() -> Iterator[Happening]:
     yield from _of_the_missed()
     yield from _of_people()
     yield from _of_the_house()
+    yield from _of_what_came_back()
 
 
 def _of_campaigns() -> Iterator[Happening]:
@@ -139,6 +141,51 @@ def _of_the_house() -> Iterator[Happening]:
                                              *(EVENT.format(kind=kind) for kind in ("click", "view", "unsubscribe"))], ["!/admin/test-mailbox/{mail}"])
 
 
+# What a mail, an event and a forward can be, side by side: what stands in one row is looked at together.
+KINDS_BACK = ("delay", "delivered", "complaint", "report", "auto-reply", "unsubscribe", "other", "")
+PROBLEMS = ("nobody", "no_recipient", "unknown", "failed", "died")
+WAYS = ("lmtp", "pop3", "imap", "pipe", "webhook", "ses")
+FORWARDS = (("waiting", "abuse"), ("sending", "unsubscribe"), ("sent", "alias:a@x.example"), ("failed", "role"), ("dropped", "role"))
+REASONS_BACK = ("invalid_domain", "mailbox_inactive", "recipient_refused", "sender_blocked", "spam_content", "policy", "too_large", "rate_limited",
+                "network_timeout", "remote_system", "undetermined", "fraud", "virus", "opt-out", "")
+DECISIONS_BACK = ("became_hard", "counted", "counted_before", "noted", "unsubscribed", "gone_before", "seed", "nothing")
+MATCHES_BACK = ("envid", "header", "message_id", "webhook", "live", "window")
+
+
+def _of_what_came_back() -> Iterator[Happening]:
+    mails, mail, event = "!/admin/inbound/mails", "!/admin/inbound/mails/{inbound}", "/user/bounces/events/{event}"
+    for kind, problem, way in zip(KINDS_BACK, cycle(PROBLEMS), cycle(WAYS), strict=False):
+        yield (f"mails of the kind {kind or 'unread'}, {problem}, by {way}",
+               [f"UPDATE inbound_mails SET kind = '{kind}', problem = '{problem}', way = '{way}'", "UPDATE inbound_mails SET client = '', reading = '{}'"],
+               [mails, mail, mail + "?as=headers"])
+    yield "mails that wait", ["UPDATE inbound_mails SET state = 'waiting', reading = '{}', read_at = NULL"], [mails, mail]
+    for state, rule in FORWARDS:
+        yield f"a mail sent on that is {state}", [f"UPDATE inbound_forwards SET state = '{state}', rule = '{rule}', sent_at = created_at"], [mail]
+    yield ("mails whose bytes are gone", ["DELETE FROM inbound_sources"],
+           [mail, mail + "?as=source", "!/admin/inbound/unprocessed", event, "!/admin/inbound/rules/trial"])
+    for reason, decision, matched in zip(REASONS_BACK, cycle(DECISIONS_BACK), cycle(MATCHES_BACK), strict=False):
+        yield (f"an event: {reason or 'no reason'}, {decision}, {matched}",
+               [f"UPDATE inbound_events SET reason = '{reason}', bounce_class = 'block', decision = '{decision}', matched_by = '{matched}'"], [event])
+    for kind in ("delay", "delivered", "auto-reply", "unsubscribe"):
+        yield (f"events of the kind {kind}", [f"UPDATE inbound_events SET kind = '{kind}', mail_id = NULL, campaign_id = NULL"],
+               ["!/admin/inbound/events", "/user/bounces/events"])
+    yield "campaigns that are gone", ["UPDATE inbound_counts SET value = '987' || value WHERE dimension = 'campaign'"], ["!/admin/inbound/", "/user/bounces/"]
+    yield from _of_complaints()
+
+
+def _of_complaints() -> Iterator[Happening]:
+    for state, delivered in (("well", 5000), ("well", 10), ("paused", 5000)):
+        yield (f"complaints of {delivered} mails, {state}", [f"UPDATE complaint_meters SET state = '{state}', delivered = {delivered}"],
+               ["/user/", "/user/bounces/", "!/admin/inbound/complaints/", "!/admin/"])
+    yield ("an address that came back for good",
+           ["UPDATE subscribers SET bounce_state = 'hard'", "UPDATE address_bounces SET address = 'one@canary-a1da.test'"], ["/user/subscribers/{subscriber}"])
+    tables = ("inbound_mails", "inbound_events", "inbound_counts", "inbound_forwards", "inbound_rules", "complaint_meters")
+    nothing = [f"DELETE FROM {table}" for table in tables]
+    yield ("nothing came back", nothing,
+           [*(f"!/admin/inbound/{page}" for page in ("", "mails", "unprocessed", "events", "rules/", "rules/trial", "complaints/")), "/user/bounces/",
+            "/user/bounces/events", "/user/campaigns/{sent}/bounces", "/user/campaigns/{sent}/report", "/user/subscribers/{subscriber}"])
+
+
 Mistake = tuple[str, str, dict[str, str]]
 WHO = {"first_name": "", "last_name": "", "email": "no address", "username": "?", "password": "short", "group_id": "x", "servers-1": "many",
        "time_zone": "Mars"}
@@ -165,6 +212,10 @@ def _of_administrators() -> Iterator[tuple[str, dict[str, str]]]:
     yield from (("users/new", WHO), ("users/{user}", WHO | {"username": "bob", "email": "bob@people.test"}), ("administrators/new", WHO))
     for address in ("a" * 70 + "@x.example", "@x.example", "-a@x.example", '"a"@x.example', "a..b@x.example", "a@x", "é@x.example", "a=?@x.example"):
         yield "users/new", {"email": address}
+    yield from (("inbound/rules/", {"pattern": pattern, "reason": "x", "bounce_class": "x", "priority": "many"}) for pattern in ("", "*", "x" * 201))
+    yield "inbound/rules/", {"pattern": "out", "reason": "policy", "bounce_class": "block", "priority": "5000"}
+    yield "inbound/rules/", {"pattern": "spoons", "reason": "mailbox_full", "bounce_class": "soft", "priority": "0", "try": "1"}
+    yield "inbound/rules/{rule}", {"pattern": "nothing of the kind", "reason": "mailbox_full", "bounce_class": "soft", "priority": "0", "try": "1"}
     yield "administrators/{administrator}", WHO | {"is_super": ""}
     yield from (("user-groups/new", {"name": "", "limit_lists": "-1", "limit_subscribers": "many"}), ("user-groups/new", {"name": "Nobody"}))
 

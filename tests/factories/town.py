@@ -25,9 +25,12 @@ from app.db import EVERY_TENANT, scoped_to, utcnow
 from app.delivery.ledger import State
 from app.delivery.models import Batch, DeliveryServer, Link, Recipient, Sending, SendingMinute, TestMail, TrackingEvent, TransactionalMail
 from app.house import House
+from app.inbound.dmarc.models import DmarcReport, DmarcRow
+from app.inbound.webhooks.models import InboundWebhook
 from app.plugins.models import PluginState
 from app.processes.models import ShuntedJob
 from app.settings.sections.product import ProductSettings
+from tests.factories.came_back import account_came_back, house_came_back
 
 Row = TypeVar("Row")
 
@@ -100,6 +103,7 @@ def _account(session: Session, house: House, name: str, canary: str) -> Account:
     _audience(session, house, account)
     _campaigns(session, account)
     _stream(session, account)
+    _came_back(session, account)
     return account
 
 
@@ -115,8 +119,23 @@ def _audience(session: Session, house: House, account: Account) -> None:
     session.add(ImportRejection(import_id=over.id, line=2, reason="Type a whole address, such as name@example.com.", raw=f"nobody,{canary}"))
     # Looked for just now, so that nobody asks DNS.
     domain = _add(session, SenderDomain(**mine, domain=f"{canary}.test", proof=canary, dkim_selector="lm1", checked_at=utcnow() + timedelta(hours=1)))
+    account.numbers["proven_domain"] = _proven(session, account)
     account.numbers |= {"domain_id": domain.id, "list_id": found.id, "field_id": custom.id, "subscriber_id": people[0].id, "suppression_id": suppressed.id,
                         "found_id": waiting.id, "finished_import": over.id}
+
+
+def _proven(session: Session, account: Account) -> int:
+    """A domain that is proven, and what a receiver reported of it yesterday."""
+    canary = account.canary
+    domain = _add(session, SenderDomain(user_id=account.user_id, domain=f"proven.{canary}.test", state="enabled", proof=canary,
+                                        checked_at=utcnow() + timedelta(hours=1)))
+    begin = utcnow() - timedelta(days=1)
+    report = _add(session, DmarcReport(org=f"receiver-{canary}", report_id="1", domain=domain.domain, organisational=f"{canary}.test", day=begin.date(),
+                                       begin_at=begin, end_at=begin + timedelta(days=1), policy="none", mails=70))
+    session.add_all([DmarcRow(report_id=report.id, source_ip="192.0.2.1", count=60, disposition="none", dkim=True, spf=True, header_from=domain.domain),
+                     DmarcRow(report_id=report.id, source_ip="2001:db8::1", count=10, disposition="quarantine", header_from=domain.domain)])
+    account.numbers["report_id"] = report.id
+    return domain.id
 
 
 def _import(session: Session, house: House, account: Account, found: SubscriberList, state: str) -> Import:
@@ -170,6 +189,10 @@ def _stream(session: Session, account: Account) -> None:
     account.numbers |= {"stream_id": stream.id, "position": 1}
 
 
+def _came_back(session: Session, account: Account) -> None:
+    account.numbers |= account_came_back(session, account.user_id, account.canary, account.numbers)
+
+
 def _administrators(session: Session, town: Town) -> None:
     for name, is_super in (("super", True), ("sub", False), ("other_sub", False)):
         made = _add(session, Administrator(first_name=name, last_name="Root", email=f"{name}@house.test", username=name, is_super=is_super,
@@ -185,13 +208,16 @@ def _things(session: Session, town: Town) -> None:
     job = _add(session, ShuntedJob(job="send_notices", ids={}, error="OSError: it broke", traceback="Traceback"))
     empty = _add(session, UserGroup(name="Nobody", permissions=[], limits={}))
     session.add(PluginState(name="google_analytics", title="Google Analytics", state="enabled", version="1.0.0"))
-    town.things = {"server_id": spare.id, "mail_id": mail.id, "job_id": job.id, "group_id": empty.id, "user_id": town.a.user_id,
-                   "administrator_id": town.people["other_sub"]}
+    # With the problem that a post of nothing has: the same one again is not written.
+    webhook = _add(session, InboundWebhook(name="Relay", kind="generic", public_id="0" * 32,
+                                           last_problem="Send the header X-Lettermill-Timestamp with the time in seconds since 1970 (UTC)."))
+    town.things = {"webhook_id": webhook.id, "server_id": spare.id, "mail_id": mail.id, "job_id": job.id, "group_id": empty.id, "user_id": town.a.user_id,
+                   "administrator_id": town.people["other_sub"], **house_came_back(session, town.a.canary)}
 
 
 def _secrets(session: Session, house: House, town: Town) -> None:
     user, root = session.get_one(User, town.a.user_id), session.get_one(Administrator, town.people["super"])
-    town.secrets = {"reset": links.make(session, links.RESET, user), "sign_in": links.make(session, links.SIGN_IN, root),
+    town.secrets = {"public_id": "0" * 32, "reset": links.make(session, links.RESET, user), "sign_in": links.make(session, links.SIGN_IN, root),
                     "confirm": links.make(session, links.CONFIRM_EMAIL, root, email="new@house.test", side="old"),
                     "token": house.tokens.make("unsubscribe", town.a.numbers["sending"], 0)}
     for account in (town.a, town.b):

@@ -34,11 +34,12 @@ class Run:
     """One ``./run`` (without its set-up) on the stand-in house."""
 
     def __init__(self, checkout: Path, data: Path, *arguments: str, **environ: str) -> None:
-        self.data, self.port, self.smtp_port = data, free_port(), free_port()
+        self.data, self.port, self.smtp_port, self.inbound_port = data, free_port(), free_port(), free_port()
         self.said: list[str] = []
         # A file, not a pipe: nobody reads it before the end.
         self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
-        command = [sys.executable, "-P", "-m", "launch", "--port", str(self.port), "--smtp-port", str(self.smtp_port), "--data", str(data)]
+        command = [sys.executable, "-P", "-m", "launch", "--port", str(self.port), "--smtp-port", str(self.smtp_port),
+                   "--inbound-port", str(self.inbound_port), "--data", str(data)]
         inherited = {name: value for name, value in os.environ.items() if name not in {"REDIS_URL", "DATABASE_URL"}}
         self.process = subprocess.Popen(
             [*command, *arguments], cwd=checkout, env=inherited | {"PYTHONPATH": str(checkout)} | environ, text=True,

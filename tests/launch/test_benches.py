@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benches.parts.course import Moment, moment_of
+from benches.parts.inbound_bombs import BOMBS
 from benches.parts.scale import tenth
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,3 +41,13 @@ def test_delivery_to_scale_sends_a_small_and_a_large_campaign_and_ends_with_its_
     assert 0 < found["rss_large_mib"] <= found["peak_large_mib"]
     assert {"cpu_us_first", "cpu_us_last", "ratio"} <= found.keys()
     assert "200 sent in" in said
+
+
+def test_inbound_takes_in_reads_and_acts_and_ends_with_its_figures() -> None:
+    command = [sys.executable, "-m", "benches.inbound", "--accepts", "16", "--mails", "8", "--database", "sqlite", "--bomb", "zeros", "--bomb", "many parts"]
+    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120).stdout
+    found = json.loads(said.splitlines()[-1])
+    assert list(found) == ["bench", "accept_per_s", "classify_per_s", "p99_ms", "worst_bomb_s", "worst_bomb_mib"]
+    assert found["bench"] == "inbound"
+    assert all(found[name] > 0 for name in ("accept_per_s", "classify_per_s", "p99_ms", "worst_bomb_mib"))
+    assert len(BOMBS) >= 12

@@ -40,6 +40,8 @@ def test_the_address_can_be_opened_in_a_browser(arguments: list[str], address: s
     (["--port", "0"], "0 is not a port: give a number from 1 to 65535"),
     (["--port", "٣"], "is not a port"),
     (["--port", "2525"], "--port and --smtp-port are both 2525"),
+    (["--smtp-port", "2526"], "--smtp-port and --inbound-port are both 2526"),
+    (["--lmtp-port", "8000"], "--port and --lmtp-port are both 8000"),
     (["--base-url", "mail.example.com"], "begin with http:// or https://"),
     (["--dat", "x"], "unrecognized arguments: --dat x"),
     (["extra"], "unrecognized arguments: extra"),

@@ -24,12 +24,12 @@ def taken() -> Iterator[int]:
 
 
 def test_two_free_ports_are_no_matter(tmp_path: Path) -> None:
-    check_ports(Options(data=tmp_path, port=free_port(), smtp_port=free_port()))
+    check_ports(Options(data=tmp_path, port=free_port(), smtp_port=free_port(), inbound_port=free_port(), lmtp_port=free_port()))
 
 
-@pytest.mark.parametrize("option", ["port", "smtp_port"])
+@pytest.mark.parametrize("option", ["port", "smtp_port", "inbound_port", "lmtp_port"])
 def test_a_taken_port_is_refused_with_one_that_is_free(tmp_path: Path, taken: int, option: str) -> None:
-    ports = {"port": free_port(), "smtp_port": free_port()} | {option: taken}
+    ports = {name: free_port() for name in ("port", "smtp_port", "inbound_port", "lmtp_port")} | {option: taken}
     with pytest.raises(Refusal) as refused:
         check_ports(Options(data=tmp_path, **ports))
     words = re.fullmatch(

@@ -19,9 +19,11 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 
 def test_processes_learn_what_the_command_line_says(running: Run) -> None:
     told = {name: running.answer(f"/environment/{name}") for name in (
-        "LETTERMILL_DATA", "LETTERMILL_PORT", "LETTERMILL_SMTP_PORT", "LETTERMILL_BASE_URL", "LETTERMILL_CONTENT_URL", "TRUSTED_PROXIES")}
+        "LETTERMILL_DATA", "LETTERMILL_PORT", "LETTERMILL_SMTP_PORT", "LETTERMILL_INBOUND_PORT", "LETTERMILL_INBOUND_HOST",
+        "LETTERMILL_LMTP_PORT", "LETTERMILL_BASE_URL", "LETTERMILL_CONTENT_URL", "TRUSTED_PROXIES")}
     assert told == {
         "LETTERMILL_DATA": str(running.data), "LETTERMILL_PORT": str(running.port), "LETTERMILL_SMTP_PORT": str(running.smtp_port),
+        "LETTERMILL_INBOUND_PORT": str(running.inbound_port), "LETTERMILL_INBOUND_HOST": "127.0.0.1", "LETTERMILL_LMTP_PORT": "",
         "LETTERMILL_BASE_URL": "https://mail.example.com", "LETTERMILL_CONTENT_URL": "https://content.example.com",
         "TRUSTED_PROXIES": "10.0.0.0/8",
     }  # fmt: skip

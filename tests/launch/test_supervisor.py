@@ -15,7 +15,7 @@ from launch import strays
 from tests.launch.conftest import Run, wait_for
 
 Start = Callable[..., Run]
-NAMES = {"transactional", "delivery", "inbound", "imports", "maintenance", "schedule", "mailbox"}
+NAMES = {"transactional", "delivery", "inbound", "imports", "maintenance", "schedule", "mailbox", "intake"}
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -29,8 +29,8 @@ def test_everything_starts_and_everything_ends_at_ctrl_c(start: Start) -> None:
     for name in NAMES:
         run.heard(f"{name} runs as")
     assert {line.split()[0] for line in run.said if " runs as " in line} == NAMES
-    # gunicorn and its two workers, and the other seven; Valkey writes its title over the environment by which these are known.
-    assert wait_for(lambda: len(run.family()) == 3 + 7)
+    # gunicorn and its two workers, and the others; Valkey writes its title over the environment by which these are known.
+    assert wait_for(lambda: len(run.family()) == 3 + len(NAMES))
     status, seconds = run.end()
     assert (status, run.family()) == (0, [])
     assert seconds < 5

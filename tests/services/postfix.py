@@ -25,6 +25,8 @@ from launch.ports import free_port
 from tests.services.processes import binary, server
 
 PEOPLE, BOUNCES = "mail.test", "bounce.test"
+# What is addressed to RETURNS goes by SMTP to a port that a test may listen on; the others never arrive, each in its way.
+RETURNS, FULL, BLOCKED, LATER = "returns.test", "full.test", "blocked.test", "later.test"
 WAITS_S = 30.0
 
 MAIN = """
@@ -43,6 +45,13 @@ smtp_dns_support_level = disabled
 # Nothing leaves this machine, whatever it is addressed to.
 default_transport = error:this Postfix delivers to its own mailboxes only
 relay_transport = error:this Postfix delivers to its own mailboxes only
+transport_maps = inline:{{ {{{returns} = smtp:[127.0.0.1]:{returns_port}}}, {{{full} = error:5.2.2 the mailbox is full}},
+    {{{blocked} = error:5.7.1 message rejected as spam}}, {{{later} = retry:4.4.1 the host does not answer}} }}
+# Who waits is tried again at once, and its sender told after a second.
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+delay_warning_time = 1s
 mydestination =
 alias_maps =
 alias_database =
@@ -64,6 +73,7 @@ bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 error unix - - n - - error
+smtp unix - - n - - smtp
 retry unix - - n - - error
 proxymap unix - - n - - proxymap
 virtual unix - n n - - virtual
@@ -76,9 +86,13 @@ postlog unix-dgram n - n - 1 postlogd
 
 @dataclass(frozen=True, slots=True)
 class Postfix:
-    """The server that runs: ``port`` takes mail; mailboxes of ``PEOPLE`` by their local part, one for everything at ``BOUNCES``."""
+    """The server that runs: ``port`` takes mail; mailboxes of ``PEOPLE`` by their local part, one for everything at ``BOUNCES``.
+
+    ``returns_port``: where it brings what is addressed to ``RETURNS``, as often as it takes until somebody listens there.
+    """
 
     port: int
+    returns_port: int
     folder: Path
 
     def mails(self, name: str, number: int = 1) -> list[EmailMessage]:
@@ -106,11 +120,11 @@ def postfix() -> Iterator[Postfix]:
     folder = Path(tempfile.mkdtemp(prefix="lettermill-postfix-"))
     try:
         folder.chmod(0o755)
-        port = free_port()
-        _configure(folder, port)
+        port, returns_port = free_port(), free_port()
+        _configure(folder, port, returns_port)
         command = [binary("setsid"), binary("postfix"), "-c", str(folder / "etc"), "start-fg"]
         with server(command, lambda: _greets(port), folder / "out.log"):
-            yield Postfix(port, folder)
+            yield Postfix(port, returns_port, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -123,12 +137,13 @@ def _greets(port: int) -> bool:
         return False
 
 
-def _configure(folder: Path, port: int) -> None:
+def _configure(folder: Path, port: int, returns_port: int) -> None:
     for name in ("etc", "queue", "data", "mail", "log"):
         (folder / name).mkdir(mode=0o755)
     owner = subprocess.run([binary("postconf"), "-dh", "mail_owner"], check=True, capture_output=True, text=True).stdout.strip()
     shutil.chown(folder / "data", owner)
     shutil.chown(folder / "mail", 65534, 65534)
-    (folder / "etc/mailboxes").write_text(f"anna@{PEOPLE} anna/\nbert@{PEOPLE} bert/\n@{BOUNCES} bounces/\n")
-    (folder / "etc/main.cf").write_text(MAIN.format(folder=folder, people=PEOPLE, bounces=BOUNCES))
+    (folder / "etc/mailboxes").write_text(f"anna@{PEOPLE} anna/\nbert@{PEOPLE} bert/\ndora@{PEOPLE} dora/\nemil@{PEOPLE} emil/\n@{BOUNCES} bounces/\n")
+    (folder / "etc/main.cf").write_text(MAIN.format(
+        folder=folder, people=PEOPLE, bounces=BOUNCES, returns=RETURNS, returns_port=returns_port, full=FULL, blocked=BLOCKED, later=LATER))
     (folder / "etc/master.cf").write_text(MASTER.format(port=port))

@@ -253,6 +253,12 @@ def test_up_to_three_redirects_are_followed(site: Site) -> None:
     assert len([place for place in site.paths if place.startswith("/round")]) == 4
 
 
+def test_who_wants_no_redirect_gets_none(site: Site) -> None:
+    with pytest.raises(EgressRefused, match="0 times"):
+        fetch(site.url + "/round", max_bytes=100, timeout=2, internal=True, most_redirects=0)
+    assert len(site.paths) == 1
+
+
 def test_a_redirect_to_a_forbidden_place_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.getaddrinfo
 

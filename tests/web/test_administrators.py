@@ -22,7 +22,7 @@ from tests.factories.signing_in import PASSWORD, browser_of, make_administrator,
 NORA = {"first_name": "Nora", "last_name": "Hill", "email": "Nora@Example.com", "username": "Nora", "password": PASSWORD, "enabled": "y"}
 # Where each permission is the key, and what else every administrator sees.
 PAGES = {"settings": "/admin/settings/product/", "delivery": "/admin/settings/delivery-servers/", "plugins": "/admin/settings/plug-ins/",
-         "users": "/admin/users/", "administrators": "/admin/administrators/", "system": "/admin/system/"}
+         "users": "/admin/users/", "administrators": "/admin/administrators/", "inbound": "/admin/inbound/", "system": "/admin/system/"}
 
 
 @pytest.fixture

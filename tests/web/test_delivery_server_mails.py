@@ -176,7 +176,8 @@ def test_a_domain_that_is_none_is_refused(desk: ServerDesk, typed: dict[str, str
 
 def test_the_houses_own_mails_carry_what_all_mails_carry(desk: ServerDesk, sink: Sink) -> None:  # noqa: F811
     number = desk.add(sink.port)
-    for setting, typed in (("email-delivery", {"x_mailer": "Mill 7", "default_channel": "smtp", "preheader_template": "<div>%PreHeader%</div>"}),
+    for setting, typed in (("email-delivery", {"x_mailer": "Mill 7", "default_channel": "smtp", "preheader_template": "<div>%PreHeader%</div>",
+                                              "forwards_per_hour": "100"}),
                            ("email-addresses", {"sender_name": "The office", "sender_email": "office@example.com"})):
         assert desk.browser.post(f"/admin/settings/{setting}/", data=typed | {"revision": str(desk.house.settings.load().revision)}).status_code == 303
     desk.write_to_administrator()

@@ -56,12 +56,13 @@ def test_nothing_of_another_customer_is_found(eve: Customer, things: tuple[int, 
 
 
 def test_without_words_every_page_is_there_that_opens(app: Flask, paul: Customer) -> None:
-    assert _found(paul, "") == ["/user/", "/user/campaigns/", "/user/lists/", "/user/transactional/", "/user/suppression/",
-                                "/user/sender-domains/", "/user/campaigns/new", "/user/lists/new"]
+    assert _found(paul, "") == ["/user/", "/user/campaigns/", "/user/lists/", "/user/transactional/", "/user/bounces/", "/user/suppression/",
+                                "/user/sender-domains/", "/user/dmarc/", "/user/campaigns/new", "/user/lists/new"]
     with looking(app) as session:
         session.execute(sa.update(UserGroup).values(permissions=[name for name in OF_USER_GROUPS if not name.startswith("campaigns")]))
         session.commit()
-    assert _found(paul, "") == ["/user/", "/user/lists/", "/user/transactional/", "/user/suppression/", "/user/sender-domains/", "/user/lists/new"]
+    assert _found(paul, "") == ["/user/", "/user/lists/", "/user/transactional/", "/user/bounces/", "/user/suppression/", "/user/sender-domains/",
+                                "/user/dmarc/", "/user/lists/new"]
     assert _found(paul, "coats") == []
 
 

@@ -107,13 +107,13 @@ def test_a_redis_that_hangs_is_down_soon(app: Flask, client: FlaskClient) -> Non
 
 def test_each_process_that_speaks_is_running_and_each_that_does_not_is_named(app: Flask) -> None:
     assert {name: part.word for name, part in parts(app).items() if part.tone == "bad" and name != "Disk"} == dict.fromkeys(
-        ["Web", "Senders", "Schedule", "Test mailbox"], "Silent")
-    for kind in ("web", "delivery", "schedule", "mailbox"):
+        ["Web", "Senders", "Schedule", "Test mailbox", "Inbound server"], "Silent")
+    for kind in ("web", "delivery", "schedule", "mailbox", "intake"):
         speak(app, kind)
     speak(app, "delivery", pid=2)
     seen = parts(app)
-    assert [(seen[name].tone, seen[name].fact) for name in ("Web", "Senders", "Schedule", "Test mailbox")] == [
-        ("ok", "1 process"), ("ok", "2 processes"), ("ok", "1 process"), ("ok", "1 process")]
+    assert [(seen[name].tone, seen[name].fact) for name in ("Web", "Senders", "Schedule", "Test mailbox", "Inbound server")] == [
+        ("ok", "1 process"), ("ok", "2 processes"), ("ok", "1 process"), ("ok", "1 process"), ("ok", "1 process")]
 
 
 def test_a_process_that_has_gone_quiet_is_late_and_all_of_them_are_silent(app: Flask) -> None:
@@ -150,7 +150,8 @@ def test_everything_is_looked_at_while_redis_and_the_database_are_away(app: Flas
     with without(app, "redis", "engine"):
         seen = parts(app)
     assert {name: part.word for name, part in seen.items() if name != "Disk"} == {
-        "Web": "Unknown", "Senders": "Unknown", "Schedule": "Unknown", "Test mailbox": "Unknown", "Database": "Down", "Queue": "Down", "Clock": "Right"}
+        "Web": "Unknown", "Senders": "Unknown", "Schedule": "Unknown", "Test mailbox": "Unknown", "Inbound server": "Unknown",
+        "Database": "Down", "Queue": "Down", "Clock": "Right"}
 
 
 def test_what_waits_is_counted(app: Flask) -> None:

@@ -24,6 +24,9 @@ from app.delivery.ledger import State
 from app.delivery.models import Recipient, Sending, TrackingEvent
 from app.delivery.policies import policy_of
 from app.delivery.reconcile import reconcile
+from app.delivery.server_models import DeliveryServer
+from app.inbound.domains import Ours
+from app.inbound.spool import Spool
 from app.plugins.testing import PluginKit
 from app.settings.kinds import as_text
 from app.settings.schema import name_of, specs
@@ -32,22 +35,26 @@ from tests.factories import sending as factory
 from tests.factories.mailed import Mailed
 from tests.factories.signing_in import browser_of, make_administrator
 from tests.plugins import SITE
+from tests.services.dovecot import Dovecot
 from tests.services.sink import Sink, sink  # noqa: F401 - a fixture
+from tests.unit.inbound.wire import Wire, listening
+from tests.web.incoming_tries import INCOMING, replies_to, way_out
+from tests.web.returning_tries import RETURNING
 from workers.sweep import start_due_campaigns, watch_canaries
 
 ANNA = "anna@example.org"
 Try = Callable[["Office"], None]
-TRIES: dict[str, Try] = {}
+TRIES: dict[str, Try] = INCOMING | RETURNING
 
 
 class Office:
     """An administrator in front of the settings, and a campaign on its way into a mail server."""
 
-    def __init__(self, app: Flask, sink: Sink) -> None:  # noqa: F811
-        self.app, self.sink, self.house = app, sink, app.extensions["lettermill"]
+    def __init__(self, app: Flask, sink: Sink, dovecot: Callable[[], Dovecot]) -> None:  # noqa: F811
+        self.app, self.sink, self.house, self.dovecot = app, sink, app.extensions["lettermill"], dovecot
         self.maya = make_administrator(app)
         self.browser: FlaskClient = browser_of(app, self.maya)
-        self._names = iter(f"customer{number}" for number in range(10))
+        self._names = iter(f"customer{number}" for number in range(30))
 
     def set(self, setting: str, value: object) -> None:
         """Change one setting on its page, and see that it was saved."""
@@ -60,9 +67,13 @@ class Office:
         answer = self.browser.post(f"/admin/settings/{section}/", data=typed)
         assert answer.status_code == 303, re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text))[:2000]
 
+    def next_name(self) -> str:
+        """Return the name of another customer."""
+        return next(self._names)
+
     def mailed(self) -> Mailed:
         """Return a campaign of a new customer that is frozen, and not sent yet."""
-        return Mailed(self.app, self.sink, [ANNA], next(self._names))
+        return Mailed(self.app, self.sink, [ANNA], self.next_name())
 
     def sent(self) -> Mailed:
         """Send a campaign; the sink forgets what was before."""
@@ -75,7 +86,7 @@ class Office:
         """Send the first four mails of a campaign to eight; let one of their readers complain."""
         self.change(sa.delete(Suppression))
         people = [f"c{number}@example.org" for number in range(8)]
-        mailed = Mailed(self.app, self.sink, people, next(self._names), canary_mails=4)
+        mailed = Mailed(self.app, self.sink, people, self.next_name(), canary_mails=4)
         mailed.go_out()
         if complained:
             self.change(sa.insert(Suppression).values(pattern="c1@example.org", reason="complaint", created_at=utcnow()))
@@ -112,12 +123,12 @@ class Office:
 
 
 @pytest.fixture
-def office(app: Flask, sink: Sink) -> Office:  # noqa: F811
+def office(app: Flask, sink: Sink, request: pytest.FixtureRequest) -> Office:  # noqa: F811
     """The settings' office."""
     with factory.every_tenant(), factory.session_of(app.extensions["lettermill"]) as session:
         factory.make_server(session, sink.port)
         session.commit()
-    return Office(app, sink)
+    return Office(app, sink, lambda: request.getfixturevalue("dovecot"))
 
 
 def of(*settings: str) -> Callable[[Try], Try]:
@@ -151,6 +162,61 @@ def _the_catch_all_domain_is_the_return_paths(office: Office) -> None:
     office.set("bounces.catch_all_domain", "catch.example")
     assert office.sent().mail(ANNA)["From"] == "Example <news@example.com>"
     assert office.sink.taken[0].mfrom.endswith("@catch.example")
+
+
+@of("email-delivery.relay_domains")
+def _the_inbound_server_takes_mail_for_relay_domains(office: Office) -> None:
+    addresses = ("abuse@relay.example", "abuse@xn--mller-kva.example", "abuse@other.example", "postmaster")
+    assert replies_to(office, *addresses) == ["550 5.7.1"] * 3 + ["250 2.1.5"]
+    office.set("email-delivery.relay_domains", "Relay.example\nMüller.example")
+    assert replies_to(office, *addresses) == ["250 2.1.5"] * 2 + ["550 5.7.1", "250 2.1.5"]
+
+
+@of("email-delivery.aliases")
+def _the_inbound_server_takes_mail_that_an_alias_matches(office: Office) -> None:
+    office.set("email-delivery.relay_domains", "relay.example")
+    addresses = ("sales-7@relay.example", "nobody@relay.example", "sales-7@other.example", f"b+{'a' * 31}@relay.example")
+    assert replies_to(office, *addresses) == ["550 5.1.1", "550 5.1.1", "550 5.7.1", "550 5.1.1"]
+    office.set("email-delivery.aliases", "sales-*@relay.example:office@elsewhere.example")
+    assert replies_to(office, *addresses) == ["250 2.1.5", "550 5.1.1", "550 5.7.1", "550 5.1.1"]
+    office.set("email-delivery.aliases", "*:office@elsewhere.example")
+    assert replies_to(office, *addresses) == ["250 2.1.5", "250 2.1.5", "550 5.7.1", "550 5.1.1"]
+
+
+def test_a_saved_setting_counts_from_the_next_mail_of_an_open_session_on(office: Office) -> None:
+    house = office.house
+    with listening(Ours(house.engine, house.settings, house.tokens, house.config.base_url).now, Spool(house.config.data)) as port:
+        wire = Wire(port)
+        assert wire.rcpt("abuse@relay.example").startswith("550 5.7.1")
+        office.set("email-delivery.relay_domains", "relay.example")
+        assert wire.rcpt("abuse@relay.example").startswith("250")
+        wire.close()
+
+
+def test_mail_is_taken_for_whatever_stands_in_return_paths(office: Office) -> None:
+    """The MFROM of a delivery server, the centralized, the catch-all domain, and the host of the base URL."""
+    token = office.house.tokens.make("mfrom", 7, 9)
+    domains = ("central.example", "catch.example", "base.example", "mfrom.example")
+    addresses = (*(f"b+{token}@{domain}" for domain in domains), "bounces@fixed.example", "other@fixed.example", "bounces@mfrom.example")
+    assert replies_to(office, *addresses) == ["550 5.7.1"] * 7
+    office.set("email-delivery.centralized_domain", "central.example")
+    office.set("bounces.catch_all_domain", "catch.example")
+    office.set("system.base_url", "https://base.example")
+    office.change(sa.update(DeliveryServer).values(mfrom="mfrom.example"))
+    with factory.every_tenant(), factory.session_of(office.house) as session:
+        factory.make_server(session, 2, name="fixed", is_default=False, mfrom="bounces@fixed.example")
+        session.commit()
+    assert replies_to(office, *addresses) == ["250 2.1.5"] * 5 + ["550 5.1.1"] * 2
+
+
+def test_where_the_address_for_leaving_has_a_plus_or_no_room_the_token_stands_in_the_subject(office: Office) -> None:
+    for typed in ("news+leave@out.example", f"{'l' * 33}@out.example"):
+        office.set("spam-complaint.unsubscribe_email", typed)
+        address, subject = way_out(office)
+        word, token = subject.split(" ")
+        assert (address, word) == (typed, "unsubscribe")
+        assert office.house.tokens.read("unsubscribe", token)
+        assert replies_to(office, address) == ["250 2.1.5"]
 
 
 @of("email-delivery.preheader_template")
@@ -385,9 +451,15 @@ def _mail_leaves_by_the_channel(office: Office) -> None:
     kit.plugins.settle()
 
 
-@pytest.mark.parametrize("setting", sorted(TRIES))
-def test_the_setting_has_its_effect(setting: str, office: Office) -> None:
-    TRIES[setting](office)
+def _tries() -> list[Any]:
+    """Return every try once, named after the settings that it is about."""
+    return [pytest.param(attempt, id=" ".join(sorted(name for name, one in TRIES.items() if one is attempt)))
+            for attempt in sorted(set(TRIES.values()), key=lambda attempt: attempt.__name__)]
+
+
+@pytest.mark.parametrize("attempt", _tries())
+def test_the_setting_has_its_effect(attempt: Try, office: Office) -> None:
+    attempt(office)
 
 
 @pytest.fixture

@@ -29,8 +29,25 @@ REFUSED: Cases = [
     ("email-delivery.x_mailer", "Mill\x00", "control"), ("email-delivery.x_mailer", "Mill\x0b7", "control"), ("product.name", "Mill\x1b[31m", "control"),
     ("email-delivery.default_channel", "pigeon", "Choose one of"), ("email-delivery.preheader_template", "<div></div>", "%PreHeader%"),
     ("email-delivery.preheader_template", "%PreHeader%%PreHeader%", "once"),
+    ("email-delivery.relay_domains", "relay.example\nrelay", "Line 2"), ("email-delivery.relay_domains", "*.example", "Line 1"),
+    ("email-delivery.aliases", "sales@relay.example", "Line 1: Type a pattern, a colon and an address"),
+    ("email-delivery.aliases", "sales:office@elsewhere.example", "Line 1"), ("email-delivery.aliases", "*:office", "Line 1"),
+    ("email-delivery.aliases", "a@relay.example:b@elsewhere.example\n*:b@elsewhere.example\nc@relay.example:b@elsewhere.example", "Line 3: no mail comes"),
+    ("email-delivery.aliases", "a@x.example:b@y.example,c@y.example", "Line 1"),
     ("email-delivery.preheader_template", "<script>%PreHeader%</script>", "Only div"),
     ("email-delivery.preheader_template", '<img src="https://x.example/"><p>%PreHeader%</p>', "Only div"),
+    ("bounces.threshold", "0", "from 1 to 100"), ("bounces.threshold", "101", "from 1 to 100"),
+    ("bounces.forward_to", "office", "whole address"), ("bounces.forward_to", "a@b.example, c@d.example", "address"),
+    ("bounces.method", "pigeon", "Choose one of"), ("bounces.mailbox_port", "65536", "from 1 to 65535"),
+    ("bounces.mailbox_host", "imap server", "host name"), ("bounces.mailbox_minutes", "0", "from 1 to 1440"),
+    ("bounces.mailbox_user", "a\r\nb", "one line"), ("bounces.mailbox_folder", "a\nb", "one line"),
+    ("spam-complaint.abuse_email", "abuse@", "whole address"), ("spam-complaint.fbl_email", "@loops.example", "whole address"),
+    ("spam-complaint.unsubscribe_email", "leave@localhost", "domain name"), ("spam-complaint.complaints_address", "abuse", "whole address"),
+    ("spam-complaint.complaints_address", "abuse@%domain%", "domain name"),
+    ("spam-complaint.complaints_address", "a@b.example\r\nBcc: c@d.example", "one line"),
+    ("spam-complaint.complaints_address", "%sender_domain%", "whole address"), ("spam-complaint.complaints_address", "ä@%sender_domain%", "accents"),
+    ("spam-complaint.warn_percent", "0.3", "comes before the pause"), ("spam-complaint.warn_percent", "0,1", "with a point"),
+    ("spam-complaint.pause_percent", "101", "from 0 to 100"), ("spam-complaint.least_delivered", "0", "from 1 to 1000000"),
     ("system.base_url", "news.example.com", "https://"), ("system.base_url", "ftp://news.example.com", "https://"),
     ("system.base_url", "https://news.example.com/", "without a slash"), ("system.base_url", "https://u:p@news.example.com", "whole address"),
     ("system.base_url", "javascript:alert(1)", "whole address"), ("system.content_url", "https://one two.example", "whole address"),
@@ -65,6 +82,39 @@ def save(desk: ServerDesk, setting: str, value: str) -> tuple[int, str]:
     form: dict[str, Any] = {one: as_text(spec, getattr(now.get(kind), one)) for one, spec in specs(kind).items()}
     answer = desk.browser.post(f"/admin/settings/{name}/", data=form | {field: value, "revision": str(now.revision)})
     return answer.status_code, answer.text
+
+
+def test_an_alias_that_leads_back_here_is_refused(desk: ServerDesk) -> None:
+    now = desk.house.settings.load()
+    kind = next(one for one in CORE if name_of(one) == "email-delivery")
+    form: dict[str, Any] = {one: as_text(spec, getattr(now.get(kind), one)) for one, spec in specs(kind).items()}
+    rules = "a@relay.example:b@elsewhere.example\nc@relay.example:d@relay.EXAMPLE"
+    typed = form | {"relay_domains": "Relay.example", "aliases": rules, "revision": str(now.revision)}
+    answer = desk.browser.post("/admin/settings/email-delivery/", data=typed)
+    assert answer.status_code == 422
+    assert is_wrong(answer.text, "aliases", "Line 2"), words(html.unescape(answer.text))[-2500:]
+    assert desk.house.settings.load().revision == now.revision
+
+
+REACHED = {"method": "mailbox", "mailbox_host": "imap.example.com", "mailbox_user": "back", "mailbox_password": "secret"}
+
+
+@pytest.mark.parametrize(("section", "typed", "field", "problem"), [
+    ("bounces", {"mailbox_host": ""}, "mailbox_host", "Type the mail server’s name"), ("spam-complaint", {"mailbox_user": ""}, "mailbox_user", "user name"),
+    ("bounces", {"mailbox_password": ""}, "mailbox_password", "password"), ("bounces", {"mailbox_folder": ""}, "mailbox_folder", "such as INBOX"),
+    ("bounces", {"mailbox_after": "move", "mailbox_move_to": ""}, "mailbox_move_to", "Type the folder"),
+    ("spam-complaint", {"mailbox_after": "move", "mailbox_move_to": "INBOX"}, "mailbox_move_to", "another folder"),
+    ("bounces", {"mailbox_protocol": "pop3", "mailbox_after": "move"}, "mailbox_after", "POP3 has no folders"),
+    ("spam-complaint", {"fbl_email": "a@b.example", "unsubscribe_email": "A@b.example"}, "unsubscribe_email", "another address than the FBL email")])
+def test_a_mailbox_that_cannot_be_reached_is_not_saved_and_not_tried(
+        desk: ServerDesk, section: str, typed: dict[str, str], field: str, problem: str) -> None:
+    kind = next(one for one in CORE if name_of(one) == section)
+    form = {one: as_text(spec, getattr(kind(), one)) for one, spec in specs(kind).items()}
+    for act in ("", "test"):
+        answer = desk.browser.post(f"/admin/settings/{section}/{act}", data=form | REACHED | typed)
+        assert answer.status_code == 422
+        assert is_wrong(answer.text, field, problem), words(html.unescape(answer.text))[-2500:]
+    assert desk.house.settings.load().revision == 0
 
 
 @pytest.mark.parametrize(("setting", "value", "problem"), REFUSED)

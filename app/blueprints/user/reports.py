@@ -11,7 +11,7 @@ from app.reports.missed import NAMES
 from app.web.fragments import page_or_panel, refresh_when_moved
 from app.web.numbers import asked_number
 from app.web.policy import ACCOUNT, Room, policy
-from app.web.report_pages import clicks_context, live_context, recipients_context, recipients_file
+from app.web.report_pages import bounces_context, clicks_context, live_context, recipients_context, recipients_file
 
 room = Room("reports", __name__, url_prefix="/user/campaigns")
 
@@ -28,6 +28,13 @@ def live(campaign: Campaign) -> Response:
 def clicks(campaign: Campaign) -> Response:
     """Show each link with how many people followed it."""
     return page_or_panel("weefive/reports/clicks.html", **clicks_context(campaign))
+
+
+@room.get("/<int:campaign_id>/bounces")
+@policy(ACCOUNT, "reports", campaign=Campaign)
+def bounces(campaign: Campaign) -> Response:
+    """Show what came back of the campaign: bounces and complaints with their rates, and each event."""
+    return page_or_panel("weefive/reports/bounces.html", **bounces_context(campaign))
 
 
 @room.get("/<int:campaign_id>/recipients")

@@ -9,10 +9,13 @@ from werkzeug.wrappers import Response
 from app.audience import fields, lists, subscribers, telling
 from app.audience.models import Subscriber, SubscriberList
 from app.db import db
+from app.inbound.mail_again import mail_again as let_mail_again
+from app.settings.audit import record
 from app.web import actor
 from app.web.audience_forms import known_values, subscriber_form
 from app.web.fragments import page_or_panel
 from app.web.house import house, plugins
+from app.web.own_bounces import person_context
 from app.web.policy import ACCOUNT, Room, policy
 from app.web.shell import account
 
@@ -27,7 +30,7 @@ def new(list: SubscriberList) -> Response:
     form = subscriber_form(fields.all_fields(db.session(), list))
     if form.validate_on_submit() and _add(form, list):
         return redirect(url_for("lists.show", list_id=list.id))
-    return page_or_panel(PAGE, status=422 if request.method == "POST" else 200, form=form, found=list, subscriber=None, consent=[])
+    return page_or_panel(PAGE, status=422 if request.method == "POST" else 200, form=form, found=list, subscriber=None, consent=[], **person_context(None))
 
 
 def _add(form: object, found: SubscriberList) -> bool:
@@ -57,7 +60,18 @@ def show(subscriber: Subscriber) -> Response:
         flash(_("Saved."), "ok")
         return redirect(url_for("subscribers.show", subscriber_id=subscriber.id))
     return page_or_panel(PAGE, status=422 if request.method == "POST" else 200, form=form, found=found, subscriber=subscriber,
-                         consent=subscribers.consent_of(db.session(), subscriber))
+                         consent=subscribers.consent_of(db.session(), subscriber), **person_context(subscriber))
+
+
+@room.post("/subscribers/<int:subscriber_id>/mail-again")
+@policy(ACCOUNT, "suppression", subscriber=Subscriber)
+def mail_again(subscriber: Subscriber) -> Response:
+    """Let an address be mailed again of which mail came back for good."""
+    if let_mail_again(db.session(), subscriber):
+        record(db.session(), actor.actor_name(), actor.client_address(), "subscriber.mailed_again", subscriber.email, {"account": subscriber.user_id})
+        db.session.commit()
+        flash(_("The next campaign to its list goes to %(address)s again.", address=subscriber.email), "ok")
+    return redirect(url_for("subscribers.show", subscriber_id=subscriber.id))
 
 
 @room.post("/subscribers/<int:subscriber_id>/unsubscribe")

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import quote
 
 from app.campaigns.personalisation import parse
 from app.delivery.road import Headers, Mail, Trip
+from app.mail.address import LONGEST_LOCAL, parse_address
 from app.mail.message import Mailbox, Pieces, Slot
+from app.mail.tokens import LENGTH
+
+# What may stand as it is in the address of a mailto: link (RFC 6068).
+_IN_MAILTO = "+!$'*-._~"
 
 
 def stamp_headers(mail: Mail, trip: Trip) -> Mail:
@@ -35,13 +41,24 @@ def _mailing(trip: Trip) -> Headers:
     """The way out and the list, for mail that goes to many; a mail that somebody's own act caused has neither."""
     if trip.kind not in {"campaign", "test"}:
         return ()
-    token = Slot("@unsubscribe", "ready")
-    ways = ("<mailto:u+", token, f"@{trip.sender.mfrom_domain}?subject=unsubscribe>, <", *trip.urls.leave(), ">")
+    ways = ("<mailto:", *_by_mail(trip), ">, <", *trip.urls.leave(), ">")
     headers: Headers = (("List-Unsubscribe", ways), ("List-Unsubscribe-Post", ("List-Unsubscribe=One-Click",)))
     if trip.lists:
         ids = {values["@list_id"] for values in trip.lists.values()}
         headers += (("List-ID", tuple(ids) if len(ids) == 1 else (Slot("@list_id", "ready"),)),)
     return (*headers, ("Feedback-ID", (trip.feedback_id,)))
+
+
+def _by_mail(trip: Trip) -> Pieces:
+    """Where to leave by mail: the token stands behind a plus, or in the subject where there is no room for it or a plus already."""
+    token = Slot("@unsubscribe", "ready")
+    if not trip.unsubscribe_email:
+        return ("u+", token, f"@{trip.sender.mfrom_domain}?subject=unsubscribe")
+    local, _, domain = str(parse_address(trip.unsubscribe_email)).rpartition("@")
+    typed = quote(local, safe=_IN_MAILTO)
+    if "+" in local or len(local) + 1 + LENGTH > LONGEST_LOCAL:
+        return (f"{typed}@{domain}?subject=unsubscribe%20", token)
+    return (f"{typed}+", token, f"@{domain}?subject=unsubscribe")
 
 
 def _further(mail: Mail, trip: Trip) -> Headers:

@@ -89,7 +89,7 @@ def refusal(message: WireMessage, features: Features) -> Outcome | None:
     if (message.mfrom and not _SAFE_ADDRESS.fullmatch(message.mfrom)) or not _SAFE_ADDRESS.fullmatch(message.rcpt_to):
         return _refused(message, Fate.OURS, Reply(501, "5.1.7", "This address cannot stand in an envelope; nothing was sent."))
     if _needs_utf8(message) and "SMTPUTF8" not in features:
-        return _refused(message, Fate.OURS, Reply(553, "5.6.7", "The server takes no addresses with accented letters (SMTPUTF8)."))
+        return _refused(message, Fate.OURS, Reply(553, "5.6.7", "The server takes no addresses and headers with accented letters (SMTPUTF8)."))
     if not (message.is_clean or message.data.isascii()) and "8BITMIME" not in features:
         return _refused(message, Fate.OURS, Reply(554, "5.6.3", "The server takes no 8-bit mail (8BITMIME)."))
     if (size := features.get("SIZE", "")).isdigit() and 0 < int(size) < len(message.data):
@@ -98,7 +98,7 @@ def refusal(message: WireMessage, features: Features) -> Outcome | None:
 
 
 def _needs_utf8(message: WireMessage) -> bool:
-    return not (message.rcpt_to.isascii() and message.mfrom.isascii())
+    return message.needs_utf8 or not (message.rcpt_to.isascii() and message.mfrom.isascii())
 
 
 def _refused(message: WireMessage, fate: Fate, reply: Reply) -> Outcome:

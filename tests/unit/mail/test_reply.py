@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.mail.added_rules import AddedRule, with_added
+from app.mail.reasons import judge
 from app.mail.reply import Fate, Phase, Reply, classify, parse_reply
 
 
@@ -106,3 +110,35 @@ REAL = [
 @pytest.mark.parametrize(("text", "phase", "fate"), REAL)
 def test_real_replies_mean_what_their_senders_meant(text: str, phase: Phase, fate: Fate) -> None:
     assert classify(parse_reply([text.encode()]), phase) is fate
+
+
+def test_user_unknown_behind_the_message_is_a_filters_excuse_while_sending_too() -> None:
+    said = parse_reply([b"550 user unknown"])
+    assert (classify(said, Phase.RCPT), classify(said, Phase.DOT)) == (Fate.BOUNCED_HARD, Fate.BOUNCED_SOFT)
+    assert classify(parse_reply([b"550 5.1.1 user unknown"]), Phase.DOT) is Fate.BOUNCED_HARD
+
+
+LINES = [line.split("\t") for line in Path(__file__).with_name("said_by_servers.txt").read_text(encoding="utf-8").splitlines() if line[:1] not in {"", "#"}]
+REFUSALS = [text for _, text in LINES if text[:3].isdigit() and text[0] == "5"]
+ABOUT_THE_MAIL = {"sender_blocked", "spam_content", "too_large", "rate_limited"}
+
+
+@pytest.mark.parametrize("text", REFUSALS, ids=[text[:60] for text in REFUSALS])
+def test_words_mean_the_same_while_sending_and_in_a_report(text: str) -> None:
+    reply, reason = parse_reply([text.encode()]), judge(text)
+    fate = classify(reply, Phase.RCPT)
+    if fate is Fate.BOUNCED_HARD:
+        assert reason.kind == "hard"
+    if reason.reason in ABOUT_THE_MAIL:
+        assert fate in {Fate.BLOCKED, Fate.OURS}
+    if reason.kind == "hard" and not reply.enhanced.startswith("5.7."):
+        assert fate is Fate.BOUNCED_HARD
+
+
+@pytest.mark.parametrize(("kind", "fate"), [("hard", Fate.BOUNCED_HARD), ("soft", Fate.BOUNCED_SOFT), ("block", Fate.BLOCKED)])
+def test_an_added_rule_decides_while_sending_too(kind: str, fate: Fate) -> None:
+    rules = with_added([AddedRule("1", "the * flew away", "recipient_refused", kind)])
+    reply = parse_reply([b"550 the bird flew away"])
+    assert classify(reply, Phase.RCPT, rules) is fate
+    assert classify(reply, Phase.MAIL, rules) in {Fate.BLOCKED, Fate.OURS}
+    assert classify(parse_reply([b"450 the bird flew away"]), Phase.RCPT, rules) is Fate.DEFERRED
