@@ -6,6 +6,7 @@ A face of ``tests/services/fault_sink.py``. A fault is set by changing ``sink.fa
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -80,6 +81,13 @@ class Sink(Server):
     def heard(self, line: str) -> None:
         """Keep the command."""
         self.commands.append(line)
+
+    def hears(self, command: str, times: int = 1, seconds: float = 10) -> bool:
+        """Wait until this command came so often; return whether it did. What a client does not wait for, as QUIT, may be on its way still."""
+        deadline = time.monotonic() + seconds
+        while self.commands.count(command) < times and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.commands.count(command) >= times
 
     def arrived(self, data: bytes) -> None:
         """Keep the packet."""

@@ -35,6 +35,7 @@ class Options:
     live: int = 4
     people: int = 5000
     lists: int = 8
+    patient: int = 30
     every_s: float = 1.2
     settle_s: float = 120.0
     seed: int = field(default_factory=lambda: random.SystemRandom().randrange(1 << 32))
@@ -91,7 +92,7 @@ class ChaosRun:
     def go(self) -> Finding:
         """Do it all."""
         options = self.options
-        self.stage.furnish(options.people, options.lists)
+        self.stage.furnish(options.people, options.lists, options.patient)
         for kind, number in (("delivery", options.senders), ("schedule", 2), ("transactional", 1)):
             for _ in range(number):
                 self.chaos.add_worker(kind)
@@ -115,7 +116,7 @@ class ChaosRun:
             return often
 
         return [
-            Often(self._kill_sender, options.kills, options.every_s),
+            Often(killer.kill_sender, options.kills, options.every_s),
             spread(lambda: killer.kill_other("schedule"), options.kills // 20),
             spread(lambda: killer.kill_other("transactional"), options.kills // 20),
             spread(killer.stop_somebody, options.kills // 15),
@@ -125,12 +126,6 @@ class ChaosRun:
             spread(stop(lambda: stage.pause(self.dice.uniform(*PAUSED_S))), options.pauses),
             spread(stop(stage.cancel), options.cancels),
         ]
-
-    def _kill_sender(self) -> bool:
-        """Kill a sender, most often one that sends; while nobody does, that waits: a house that is idle is hard to hurt."""
-        if self.dice.random() < 0.12:
-            return self.killer.kill_freezer()
-        return self.killer.kill_sender()
 
     def _kill_database(self) -> bool:
         if not self.killer.is_all_up:

@@ -25,10 +25,6 @@ from tests.factories import sending as factory
 
 Result = TypeVar("Result")
 
-# The lists, by how many people are on them. The small ones are for the servers that take their time.
-SMALL, SLOWEST = 30, 15
-
-
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Somebody said stop. ``at``: the wall clock just after the commit; ``until``: just before it was taken back, else never."""
@@ -57,11 +53,11 @@ class Stage:
 
     # ------------------------------------------------------------------------------------------------ furniture
 
-    def furnish(self, people: int, large_lists: int) -> None:
-        """Make the account, the lists and the servers."""
+    def furnish(self, people: int, large_lists: int, patient: int) -> None:
+        """Make the account, the lists and the servers. ``patient``: how many are on a list for a server that takes its time."""
         with factory.every_tenant(), factory.session_of(self.chaos.house) as session:
             user = factory.make_user(session)
-            sizes = {"large": [people] * large_lists, "small": [SMALL] * 2, "slowest": [SLOWEST] * 2}
+            sizes = {"large": [people] * large_lists, "small": [patient] * 2, "slowest": [max(1, patient // 2)] * 2}
             self.lists = {kind: [self._list(session, user, f"{kind}{number}", size) for number, size in enumerate(numbers)]
                           for kind, numbers in sizes.items()}
             for name, port in self.chaos.ports.items():

@@ -38,6 +38,7 @@ def check(sink: Sink, **changes: object) -> Checked:
 def test_starttls_with_a_trusted_certificate_opens_and_greets_again(sink: Sink, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     assert check(sink, security="starttls").failed_at is None
+    assert sink.hears("QUIT")
     assert [command.split(" ")[0] for command in sink.commands] == ["EHLO", "STARTTLS", "EHLO", "QUIT"]
 
 
