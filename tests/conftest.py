@@ -17,6 +17,7 @@ from app.db import db
 from app.house import House
 from tests.factories.sending import every_tenant, make_house, session_of
 from tests.services.network import keep_inside
+from tests.services.templates import compiled_once
 
 pytest_plugins = [
     "tests.services.mariadb",
@@ -45,7 +46,7 @@ def config(tmp_path: Path, database: str, redis_url: str) -> Config:
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
     """The house on that deployment."""
-    house = create_app(config)
+    house = compiled_once(create_app(config))
     yield house
     with house.app_context():
         db.session.remove()

@@ -22,6 +22,7 @@ from app import create_app
 from app.config import Config
 from app.db import db
 from tests.factories.town import Town, settle
+from tests.services.templates import compiled_once
 
 
 @dataclass(slots=True)
@@ -76,7 +77,8 @@ def settled(tables: Path, folder: Path, redis_url: str, **deployment: Any) -> It
         redis.flushall()
     file = folder / "town.sqlite3"
     shutil.copyfile(tables, file)
-    app = create_app(Config(data=folder, database_url=f"sqlite:///{file}", redis_url=redis_url, base_url="http://localhost", testing=True, **deployment))
+    app = compiled_once(create_app(Config(data=folder, database_url=f"sqlite:///{file}", redis_url=redis_url, base_url="http://localhost",
+                                          testing=True, **deployment)))
     town = settle(app)
     watcher = sqlite3.connect(file, timeout=30)
     kept = sqlite3.connect(":memory:")

@@ -15,6 +15,7 @@ from app import create_app
 from app.config import Config
 from app.db import db
 from launch.ports import free_port
+from tests.services.templates import compiled_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def served(config: Config) -> Iterator[Site]:
 
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    app = create_app(replace(config, base_url=url))
+    app = compiled_once(create_app(replace(config, base_url=url)))
     server = make_server("127.0.0.1", port, Whole(app), threaded=True)
     thread = threading.Thread(target=server.serve_forever, name="site")
     thread.start()
