@@ -25,6 +25,7 @@ from tests.factories import sending as factory
 
 Result = TypeVar("Result")
 
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Somebody said stop. ``at``: the wall clock just after the commit; ``until``: just before it was taken back, else never."""
