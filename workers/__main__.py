@@ -12,6 +12,7 @@ from rq.serializers import JSONSerializer
 from app.config import ConfigError
 from app.house import House
 from app.jobs import QUEUES
+from app.processes.memory import keep_what_is_loaded
 from workers.catalogue import load_performers
 from workers.runtime import application
 
@@ -47,6 +48,7 @@ def listen(house: House, queue: str) -> int:
     # No fork: the journal's lock, the connections and the compiled mails belong to the process that sends.
     worker = SimpleWorker([queue], connection=own, serializer=JSONSerializer, worker_ttl=WORKER_TTL_S)
     worker.max_connection_wait_time = REDIS_AGAIN_S
+    keep_what_is_loaded()
     worker.work(logging_level="WARNING")
     return 0
 

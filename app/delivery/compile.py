@@ -26,7 +26,7 @@ from app.mail.mfrom import mfrom_address
 from app.mail.tokens import TokenKeys
 
 # While the values of so many mails are made ready, the connections stand still: long enough to pay, too short to be felt.
-AT_ONCE = 40
+AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class CompiledSending:
         """Yield each row with its values: tokens, links, its list, and what plug-ins know (``plugged``, by position)."""
         positions, sending_id = [row.position for row in rows], self.trip.sending_id
         made = self.tokens.make_all(tuple(TOKENS.values()), sending_id, positions)
-        date, shows_hash = date_text(time.time()), self.shows_hash
+        date, shows_hash = date_text(int(time.time())), self.shows_hash
         for row, *tokens in zip(rows, *made, strict=True):
             more = dict(zip(TOKENS, tokens, strict=True)) | {"@date": date, "@to": row.email}
             hashed = hashed_id(self.trip.id_key, "subscriber", row.subscriber_id) if shows_hash else ""
@@ -71,7 +71,7 @@ class CompiledSending:
     def _render_some(self, rows: Sequence[Any], plugged: Mapping[int, Mapping[str, str]],
                      deadline: float | None) -> Iterator[tuple[Any, WireMessage | Exception]]:
         is_plain = not plugged and all(row.snapshot is None for row in rows)
-        columns = Columns(self.trip, self.tokens, rows, date_text(time.time()), lambda: self.people(rows, plugged),
+        columns = Columns(self.trip, self.tokens, rows, date_text(int(time.time())), lambda: self.people(rows, plugged),
                           self.message.slots, is_plain=is_plain)
         tokens, fixed, domain = columns.of("@mfrom"), self.addressed.mfrom_fixed, self.addressed.mfrom_domain
         message, safe = self._safe(len(rows), [columns.of(name) for name in self.message.slots])

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 JOB_S = 10.0
 LONGEST_WAIT_S = 1.0
 # A flow ends after so many slices, and the journal, all of whose outcomes are in the database then, is emptied.
-EMPTY_EVERY = 20
+EMPTY_EVERY = 10
 # So many slices may wait for the ledger to write them down before the wire waits for it.
 MOST_UNSETTLED = 2
 
@@ -127,7 +127,7 @@ class Sender:
         return self._has_left_server and self._ledger.submit(self._slices.may_go_on).result()
 
     def _give_back(self, of: Slice) -> None:
-        self._settle(of, [Result(row.position, State.PENDING) for row in of.rows])
+        self._settle(of, [Result(row.position, State.PENDING) for row in of.rows], 0)
 
     def _end(self) -> None:
         while self._settling:
@@ -175,16 +175,15 @@ class Sender:
         return found
 
     def _over(self, of: Slice, results: list[Result]) -> None:
-        now = time.monotonic()
-        self._pace.measured(sum(not result.gives_back for result in results), now - self._over_at)
+        now, started = time.monotonic(), sum(not result.gives_back for result in results)
+        self._pace.measured(started, now - self._over_at)
         self._over_at = now
-        self._settle(of, results)
+        self._settle(of, results, started)
 
-    def _settle(self, of: Slice, results: list[Result]) -> None:
-        """Hand the results to the ledger's thread; what went wrong there before is raised here."""
+    def _settle(self, of: Slice, results: list[Result], started: int) -> None:
+        """Hand the results to the ledger's thread, of which so many were begun; what went wrong there before is raised here."""
         while self._settling and (self._settling[0].done() or len(self._settling) >= MOST_UNSETTLED):
             self._settling.popleft().result()
-        started = sum(not result.gives_back for result in results)
         self._settling.append(self._ledger.submit(self._slices.settle, of, results, started))
 
     def _empty_journal(self) -> None:

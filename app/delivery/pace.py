@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LARGEST = 500
+LARGEST = 1000
 FIRST = 20
 # A slice is begun at the earliest when the one before it ends; both together stay under the two seconds of work that a slice may hold.
 SLICE_S = 1.0
@@ -17,7 +17,7 @@ class Pace:
     rate: float = FIRST / SLICE_S
 
     def size(self) -> int:
-        """Return how many rows the next slice may have, from 1 to 500."""
+        """Return how many rows the next slice may have, from 1 to 1,000."""
         return max(1, min(LARGEST, int(self.rate * SLICE_S)))
 
     @property

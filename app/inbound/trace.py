@@ -57,7 +57,7 @@ def our_lines(installation: str, host: str, recipient: str, way: str, client: st
     came = f"from {_NO_HOST.sub('', helo) or 'unknown'}{_literal(client)}\r\n\t" if way in _HOW else ""
     how = f" with {_HOW[way]}" if way in _HOW else ""
     whom = f"\r\n\tfor <{where}>" if where else ""
-    lines = [f"Received: {came}by {host}{how}{whom}; {date_text(at.timestamp())}", *([f"Delivered-To: {where}"] if where else []),
+    lines = [f"Received: {came}by {host}{how}{whom}; {date_text(int(at.timestamp()))}", *([f"Delivered-To: {where}"] if where else []),
              f"{LOOP_HEADER}: {installation}"]
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 LONGEST_LINE, FOLD_AT = 998, 76
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}\Z")
@@ -78,9 +79,10 @@ def _pieces(text: str) -> list[bytes]:
     return [*pieces, piece]
 
 
-def date_text(seconds: float) -> str:
+@lru_cache(8)
+def date_text(seconds: int) -> str:
     """Return UTC seconds as a Date header says them, with +0000: -0000 would say that nobody knows the zone (RFC 5322 3.3)."""
-    return format_datetime(datetime.fromtimestamp(int(seconds), UTC))
+    return format_datetime(datetime.fromtimestamp(seconds, UTC))
 
 
 def mailbox(name: str, address: str) -> Ready:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from app.mail.base32 import base32_column
 from app.mail.srs import Srs
 
 # Their order is part of the layout: six share an HMAC, the first six being those that one mail may have all of.
@@ -21,11 +22,7 @@ Purpose = Literal["mfrom", "open", "click", "unsubscribe", "webview", "message_i
 VERSION, MAC_BYTES, LENGTH = 1, 10, 31
 _ID = struct.Struct(">BII")
 _PADDING = "="
-_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-# Three letters at a time, by 15 bits: the standard library's base32 costs three times as much, and each mail has six tokens.
-_THREE = tuple(first + second + third for first in _LETTERS for second in _LETTERS for third in _LETTERS)
-_TWO = tuple(first + second for first in _LETTERS for second in _LETTERS)
-_BLOCK = 128
+_BLOCK, _DIGEST = 128, 64
 _OF_ONE_HMAC = 6
 # Which HMAC a purpose is of, and where its ten bytes begin.
 _SECTIONS: dict[str, tuple[int, int]] = {
@@ -71,30 +68,27 @@ class TokenKeys:
 
         HMAC is done by its definition (RFC 2104) from copies of the two hashes that begin with the key: ``hmac.digest`` lets other
         threads run at each call, and a sender that shares its process with the ledger's thread then waits for its turn, token by token.
-        What all tokens of a recipient begin with, 14 letters of version, sending and position, is written once.
         """
-        columns: list[list[str]] = [[] for _ in purposes]
-        wanted: dict[int, list[tuple[int, int, list[str]]]] = {}
-        for purpose, column in zip(purposes, columns, strict=True):
+        heads = [_ID.pack(VERSION, sending_id, position) for position in positions]
+        head = b"".join(heads)
+        digests = {which: self._digests(which, heads) for which in {_SECTIONS[purpose][0] for purpose in purposes}}
+        columns = []
+        for purpose in purposes:
             which, at = _SECTIONS[purpose]
-            wanted.setdefault(which, []).append((at, at + MAC_BYTES, column))
-        made = [(*self._begun[which], parts) for which, parts in wanted.items()]
-        pack, number, three, two = _ID.pack, int.from_bytes, _THREE, _TWO
-        for position in positions:
-            raw = pack(VERSION, sending_id, position)
-            bits = number(raw, "big")
-            head = three[bits >> 57] + three[bits >> 42 & 32767] + three[bits >> 27 & 32767] + three[bits >> 12 & 32767] + two[bits >> 2 & 1023]
-            rest = (bits & 3) << 83
-            for inner, outer, parts in made:
-                first, second = inner.copy(), outer.copy()
-                first.update(raw)
-                second.update(first.digest())
-                digest = second.digest()
-                for start, end, column in parts:
-                    mac = rest | number(digest[start:end], "big") << 3
-                    column.append(f"{head}{three[mac >> 70]}{three[mac >> 55 & 32767]}{three[mac >> 40 & 32767]}{three[mac >> 25 & 32767]}"
-                                  f"{three[mac >> 10 & 32767]}{two[mac & 1023]}")
+            columns.append(base32_column([head[place::_ID.size] for place in range(_ID.size)]
+                                         + [digests[which][place::_DIGEST] for place in range(at, at + MAC_BYTES)]))
         return columns
+
+    def _digests(self, which: int, heads: Sequence[bytes]) -> bytes:
+        """Return the HMACs of all, 64 bytes each, one behind the other."""
+        inner, outer = self._begun[which]
+        found = []
+        for head in heads:
+            first, second = inner.copy(), outer.copy()
+            first.update(head)
+            second.update(first.digest())
+            found.append(second.digest())
+        return b"".join(found)
 
     def read(self, purpose: Purpose, token: str) -> LedgerId | None:
         """Return whom a token stands for; None for one that is forged, of another purpose, of another version, or not canonical."""

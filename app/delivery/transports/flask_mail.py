@@ -116,7 +116,7 @@ def _headers(message: flask_mail.Message, sender: str) -> list[tuple[str, str]]:
     reply_to: list[Mailbox] = [message.reply_to] if message.reply_to else []
     named: list[tuple[str, list[Mailbox]]] = [("From", [sender]), ("To", message.recipients), ("Cc", message.cc), ("Reply-To", reply_to)]
     written = [(name, ", ".join(_mailbox(_text(each)) for each in people)) for name, people in named if people]
-    return [*written, ("Subject", encode_text(message.subject or "")), ("Date", date_text(message.date or time.time())),
+    return [*written, ("Subject", encode_text(message.subject or "")), ("Date", date_text(int(message.date or time.time()))),
             ("Message-ID", make_msgid(domain=domain)),
             *((name, encode_text(str(value))) for name, value in (message.extra_headers or {}).items())]
 

@@ -53,7 +53,7 @@ class Envelopes:
         if not self._dsn or not message.envid:
             return f"MAIL FROM:<{message.mfrom}>{size}\r\nRCPT TO:<{address}>\r\nDATA\r\n".encode()
         return (f"MAIL FROM:<{message.mfrom}>{size} RET=HDRS ENVID={message.envid}\r\n"
-                f"RCPT TO:<{address}>{_notify(address)}\r\nDATA\r\n").encode()
+                f"RCPT TO:<{address}>{_notify_plainly(address)}\r\nDATA\r\n").encode()
 
 
 def commands(message: WireMessage, features: Features) -> tuple[bytes, bytes]:
@@ -82,6 +82,13 @@ def _notify(address: str) -> str:
     """Ask for reports of failure and of delay, the two that change what we do, and never of success: that would be one mail for each mail."""
     original = typed_address(address)
     return " NOTIFY=FAILURE,DELAY" + (f" ORCPT={original}" if len(original) <= LONGEST_ORCPT else "")
+
+
+def _notify_plainly(address: str) -> str:
+    """The same for an ASCII address that was looked at: it is printable and short, so that only two letters may want an escape."""
+    if "+" in address or "=" in address:
+        return _notify(address)
+    return f" NOTIFY=FAILURE,DELAY ORCPT=rfc822;{address}"
 
 
 def refusal(message: WireMessage, features: Features) -> Outcome | None:
