@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 log = logging.getLogger(__name__)
 
 QUEUES = ("transactional", "delivery", "inbound", "imports", "maintenance")
+# Nobody waits at a page, or for a mail, while these work: they give way to all others.
+IN_BULK = frozenset({"delivery", "imports", "maintenance"})
 TIMEOUT_S = 900
 # The mark of a job that waits; it ends by itself, so that a job that was lost between Redis and its worker is rung for again.
 BELL, BELL_S = "lettermill:bell:", 10

@@ -11,8 +11,9 @@ from rq.serializers import JSONSerializer
 
 from app.config import ConfigError
 from app.house import House
-from app.jobs import QUEUES
+from app.jobs import IN_BULK, QUEUES
 from app.processes.memory import keep_what_is_loaded
+from app.processes.turns import give_way
 from workers.catalogue import load_performers
 from workers.runtime import application
 
@@ -49,6 +50,8 @@ def listen(house: House, queue: str) -> int:
     worker = SimpleWorker([queue], connection=own, serializer=JSONSerializer, worker_ttl=WORKER_TTL_S)
     worker.max_connection_wait_time = REDIS_AGAIN_S
     keep_what_is_loaded()
+    if queue in IN_BULK:
+        give_way()
     worker.work(logging_level="WARNING")
     return 0
 

@@ -82,7 +82,7 @@ class CompiledSending:
                 if not is_bare:
                     data = with_mark(row, data)
                     data = data if signer is None else signer.sign(data, int(time.time()))
-                yield row, WireMessage(row.position, fixed or mfrom_address(token, domain), row.email, data, deadline, token, is_clean=True)
+                yield row, WireMessage(row.position, fixed or mfrom_address(token, domain), row.email, data, deadline, token, True)
             except (HeaderError, UnicodeError) as error:
                 yield row, error
 

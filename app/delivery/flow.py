@@ -32,6 +32,7 @@ class OpenSlice:
 
     of: Slice
     rows: dict[int, Any]
+    result: Callable[[Outcome, Any], Result]
     results: list[Result] = field(default_factory=list)
 
     @property
@@ -60,7 +61,7 @@ class Flow:
 
     def _messages_of(self, of: Slice) -> Iterator[WireMessage]:
         self._begin(of)
-        slice_ = OpenSlice(of, {row.position: row for row in of.rows})
+        slice_ = OpenSlice(of, {row.position: row for row in of.rows}, of.policy.after_outcome)
         self._open.append(slice_)
         deadline = of.began + BEGIN_WITHIN_S
         # All in one go: a look at one address costs as much as the way to it.
@@ -82,8 +83,8 @@ class Flow:
         for slice_ in self._open:
             row = slice_.rows.get(outcome.position)
             if row is not None:
-                slice_.results.append(slice_.of.policy.after_outcome(outcome, row))
-                if slice_.is_over:
+                slice_.results.append(slice_.result(outcome, row))
+                if len(slice_.results) >= len(slice_.rows):
                     self._close_those_that_are_over()
                 return
 

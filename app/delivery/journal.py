@@ -33,7 +33,7 @@ NETWORK_FILE_SYSTEMS = frozenset({
     "fuse.s3fs", "fuse.sshfs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs"})
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EOPNOTSUPP})
 _WORDS: dict[str, Word] = {"sent": "A", "deferred": "T", "failed": "F", "unstarted": "U"}
-_ACCEPTED = b' [250,"","","accepted"]'
+_ACCEPTED = b' [250,"","","accepted"]\n'
 _LINE = re.compile(rb"([DATFU]) (\d{1,19}) (\d{1,19}) (\S+)(?: (\[.*\]))?", re.DOTALL)
 _SLOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -131,7 +131,8 @@ class SlotJournal:
     def __init__(self, file: Path) -> None:
         self._process = os.getpid()
         self._sending, self._claimed = b" 0 ", b" -"
-        self._claims: dict[int, bytes] = {}
+        # Of each mail that was named: its sending, its position and its claim as they stand in its lines.
+        self._named: dict[int, bytes] = {}
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -151,21 +152,24 @@ class SlotJournal:
         if not claim or not claim.isprintable() or " " in claim:
             raise ValueError(f"{claim!r} is no claim")
         self._sending, self._claimed = b" %d " % sending_id, b" %s" % claim.encode("ascii")
-        self._claims.update(dict.fromkeys(positions, self._claimed))
+        self._named.update({position: self._mail(position) for position in positions})
+
+    def _mail(self, position: int) -> bytes:
+        return b"%s%d%s" % (self._sending, position, self._claimed)
 
     def dot(self, position: int) -> None:
         """Note that the last bytes of this mail go out now; raise JournalFull, and then they must not."""
-        self._write(b"D%s%d%s\n" % (self._sending, position, self._claims.get(position, self._claimed)))
+        self._write(b"D" + (self._named.get(position) or self._mail(position)) + b"\n")
 
     def reply(self, position: int, outcome: Outcome) -> None:
         """Note the reply to this mail; raise JournalFull. A mail in doubt has none: its ``D`` stands."""
-        claimed = self._claims.get(position, self._claimed)
+        mail = self._named.get(position) or self._mail(position)
         if outcome.state == "sent":
-            self._write(b"A%s%d%s%s\n" % (self._sending, position, claimed, _ACCEPTED))
+            self._write(b"A" + mail + _ACCEPTED)
         elif outcome.state != "in_doubt":
             reply = outcome.reply
             said = orjson.dumps([reply.code, reply.enhanced, reply.text[:LONGEST_TEXT], outcome.fate.value])
-            self._write(b"%s%s%d%s %s\n" % (_WORDS[outcome.state].encode(), self._sending, position, claimed, said))
+            self._write(b"%s%s %s\n" % (_WORDS[outcome.state].encode(), mail, said))
 
     def _write(self, line: bytes) -> None:
         try:
@@ -181,7 +185,7 @@ class SlotJournal:
 
     def truncate(self) -> None:
         """Empty the slot: the database knows everything in it."""
-        self._claims.clear()
+        self._named.clear()
         self._lines.clear()
 
     def close(self) -> None:

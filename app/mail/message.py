@@ -80,7 +80,7 @@ class CompiledMessage:
         self.slots = slots
         self._headers = tuple(headers)
         # Bound methods and plain tuples: this is the one loop that every mail of every campaign goes through.
-        self._places = tuple((number, place.is_simple.match, place.slowly) for number, place in places)
+        self._places = tuple(places)
         self._texts = tuple(piece for piece in pieces if isinstance(piece, str))
         texts, first = iter(range(len(self._texts))), len(self._texts)
         order = [next(texts) if isinstance(piece, str) else first + piece for piece in pieces]
@@ -98,7 +98,7 @@ class CompiledMessage:
         anybody cannot be written; ``render`` says of each whose.
         """
         headers = [[part(values) for values in rows] for part in self._headers]
-        places = [_made_safe(columns[number], is_simple, slowly) for number, is_simple, slowly in self._places]
+        places = [_made_safe(columns[number], place) for number, place in self._places]
         return zip(*columns, *headers, *places, strict=True) if columns or headers else [()] * len(rows)
 
     def join(self, safe: Values) -> bytes:
@@ -106,13 +106,12 @@ class CompiledMessage:
         return "".join(self._in_order((*self._texts, *safe))).encode("ascii")
 
 
-def _made_safe(column: Values, is_simple: Callable[[str], object], slowly: Callable[[str], str]) -> Values:
+def _made_safe(column: Values, place: Place) -> Values:
     """Return the values of one place as they stand in the text; one that many have is looked at once."""
     distinct = set(column)
     if len(distinct) * 2 > len(column):
-        return [text + SOFT_BREAK if is_simple(text) else slowly(text) for text in column]
-    made = {text: text + SOFT_BREAK if is_simple(text) else slowly(text) for text in distinct}
-    return [made[text] for text in column]
+        return place.made_safe(column)
+    return list(map(dict(zip(distinct, place.made_safe(tuple(distinct)), strict=True)).__getitem__, column))
 
 
 class _Builder:

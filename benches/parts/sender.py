@@ -17,6 +17,7 @@ from app.config import Config
 from app.delivery import engine
 from app.delivery.doors import Doors
 from app.processes.memory import keep_what_is_loaded
+from app.processes.turns import give_way
 from benches.parts.receivers import peak_mib_of, rss_mib_of
 from tests.factories import sending as factory
 
@@ -45,6 +46,7 @@ def main(database: str, data: str, sending: str) -> None:
     house = factory.make_house(Config(data=Path(data), database_url=database, redis_url="redis://127.0.0.1:1/0", base_url="https://mail.example.com"))
     doors = Doors(house.secrets, "lettermill.localhost")
     keep_what_is_loaded()
+    give_way()
     print("ready", flush=True)
     sys.stdin.readline()
     began = time.thread_time()

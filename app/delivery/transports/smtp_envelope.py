@@ -29,7 +29,7 @@ class Envelopes:
 
     def __init__(self, features: Features) -> None:
         self._features = features
-        self._size, self._dsn = " SIZE=%d" if "SIZE" in features else "", "DSN" in features
+        self._has_size, self._has_dsn = "SIZE" in features, "DSN" in features
         limit = features.get("SIZE", "")
         self._largest = int(limit) if limit.isdigit() else 0
 
@@ -45,15 +45,16 @@ class Envelopes:
 
     def whole(self, message: WireMessage) -> bytes:
         """Return MAIL, RCPT and DATA in one piece."""
-        address = message.rcpt_to
-        if not message.is_clean or not address.isascii() or not message.mfrom.isascii():
+        _, mfrom, address, data, _, envid, is_clean, _ = message
+        if not is_clean or not address.isascii() or not mfrom.isascii():
             mail, rcpt = self.both(message)
             return mail + rcpt + b"DATA\r\n"
-        size = self._size and self._size % len(message.data)
-        if not self._dsn or not message.envid:
-            return f"MAIL FROM:<{message.mfrom}>{size}\r\nRCPT TO:<{address}>\r\nDATA\r\n".encode()
-        return (f"MAIL FROM:<{message.mfrom}>{size} RET=HDRS ENVID={message.envid}\r\n"
-                f"RCPT TO:<{address}>{_notify_plainly(address)}\r\nDATA\r\n").encode()
+        size = f" SIZE={len(data)}" if self._has_size else ""
+        if not self._has_dsn or not envid:
+            return f"MAIL FROM:<{mfrom}>{size}\r\nRCPT TO:<{address}>\r\nDATA\r\n".encode()
+        # The address was looked at: it is printable and short, so that only two letters may want an escape.
+        notify = _notify(address) if "+" in address or "=" in address else f" NOTIFY=FAILURE,DELAY ORCPT=rfc822;{address}"
+        return f"MAIL FROM:<{mfrom}>{size} RET=HDRS ENVID={envid}\r\nRCPT TO:<{address}>{notify}\r\nDATA\r\n".encode()
 
 
 def commands(message: WireMessage, features: Features) -> tuple[bytes, bytes]:
@@ -82,13 +83,6 @@ def _notify(address: str) -> str:
     """Ask for reports of failure and of delay, the two that change what we do, and never of success: that would be one mail for each mail."""
     original = typed_address(address)
     return " NOTIFY=FAILURE,DELAY" + (f" ORCPT={original}" if len(original) <= LONGEST_ORCPT else "")
-
-
-def _notify_plainly(address: str) -> str:
-    """The same for an ASCII address that was looked at: it is printable and short, so that only two letters may want an escape."""
-    if "+" in address or "=" in address:
-        return _notify(address)
-    return f" NOTIFY=FAILURE,DELAY ORCPT=rfc822;{address}"
 
 
 def refusal(message: WireMessage, features: Features) -> Outcome | None:

@@ -56,6 +56,7 @@ class Channel(asyncio.BufferedProtocol):
         self._rest = b""
         self._lines: list[bytes] = []
         self._buffer = bytearray(_PIECE)
+        self._view = memoryview(self._buffer)
 
     @property
     def is_encrypted(self) -> bool:
@@ -101,7 +102,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def buffer_updated(self, number: int) -> None:
         """Take what came; give out each reply that is whole."""
-        data = bytes(memoryview(self._buffer)[:number])
+        data = bytes(self._view[:number])
         if self._tls is not None:
             try:
                 data = self._tls.read(data)

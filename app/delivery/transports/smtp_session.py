@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from app.delivery.crash import crash_point
 from app.delivery.transports.outcome import Outcome, of_reply
-from app.delivery.transports.smtp_carrier import TOO_LATE, Carrier, OnEnd
+from app.delivery.transports.smtp_carrier import DATA, DOT, MAIL, RCPT, TOO_LATE, Carrier, OnEnd
 from app.delivery.transports.smtp_envelope import Features
 from app.delivery.transports.smtp_protocol import Channel
 from app.delivery.transports.smtp_run import Run
@@ -19,6 +19,7 @@ from app.delivery.transports.smtp_task import Step, Task
 from app.mail.reply import Fate, Phase, Reply, classify, parse_reply
 
 SIGN_IN_CODES = frozenset({530, 534, 535, 538})
+ACCEPTED = Fate.ACCEPTED
 
 
 @lru_cache(256)
@@ -68,23 +69,38 @@ class SmtpSession(Carrier):
     def _usual(self, lines: list[bytes]) -> list[bytes]:
         """Take what nearly every line is: yes to an envelope that went out whole, yes to a mail, yes to DATA. Return those behind it."""
         expected = self._expected
+        if len(lines) == 4 and len(expected) == 4 and self._takes_round(lines):
+            return []
         for number, line in enumerate(lines):
             phase, task = expected[0] if expected else (Step.RESET, None)
             if task is None or self._is_over:
                 return lines[number:]
             said = line[:4]
-            if said == b"250 " and self._is_pipelining and (phase is Phase.MAIL or phase is Phase.RCPT):
+            if said == b"250 " and self._is_pipelining and (phase is MAIL or phase is RCPT):
                 expected.popleft()
                 task.mail_taken = True
-            elif said == b"250 " and phase is Phase.DOT:
+            elif said == b"250 " and phase is DOT:
                 expected.popleft()
                 self._accepted(task, line)
-            elif said == b"354 " and phase is Phase.DATA and task.refused is None:
+            elif said == b"354 " and phase is DATA and task.refused is None:
                 expected.popleft()
                 self._write_body(task)
             else:
                 return lines[number:]
         return []
+
+    def _takes_round(self, lines: list[bytes]) -> bool:
+        """Take the four lines that nearly always come together: yes to a mail, and to the whole envelope that went out behind its dot."""
+        (phase, task), _, _, (last, following) = self._expected
+        accepted, mail, rcpt, data = lines
+        if (phase is not DOT or last is not DATA or task is None or following is None or following.refused is not None or self._is_over
+                or not accepted[:4] == mail[:4] == rcpt[:4] == b"250 " or data[:4] != b"354 "):
+            return False
+        self._expected.clear()
+        following.mail_taken = True
+        self._hear_yes(task, accepted)
+        self._write_body(following)
+        return True
 
     def _on_reply(self, lines: list[bytes]) -> None:
         if not self._expected:
@@ -173,11 +189,14 @@ class SmtpSession(Carrier):
             self._write_dot(self._writing)
             self._arm()
 
-    def _accepted(self, task: Task, line: bytes) -> None:
-        outcome = Outcome(task.message.position, "sent", Fate.ACCEPTED, _taken(line))
+    def _hear_yes(self, task: Task, line: bytes) -> None:
+        outcome = Outcome(task.message.position, "sent", ACCEPTED, _taken(line))
         self.completed += 1
         self._note(outcome)
         self._run.put(outcome)
+
+    def _accepted(self, task: Task, line: bytes) -> None:
+        self._hear_yes(task, line)
         if not self._expected:
             self._go_on()
 
@@ -200,7 +219,7 @@ class SmtpSession(Carrier):
             self._unsent = self._channel.unsent
             self._watch.within(min(self._timeouts.body, max(0.0, self._writing.seconds_left) + 0.001))
         elif self._expected:
-            self._watch.within(self._timeouts.dot if self._expected[0][0] is Phase.DOT else self._timeouts.command)
+            self._watch.within(self._timeouts.dot if self._expected[0][0] is DOT else self._timeouts.command)
         else:
             self._watch.rest()
 

@@ -38,12 +38,14 @@ class Task:
     @property
     def may_begin(self) -> bool:
         """Whether its deadline has not passed."""
-        return self.message.deadline is None or time.monotonic() <= self.message.deadline
+        deadline = self.message.deadline
+        return deadline is None or time.monotonic() <= deadline
 
     @property
     def may_end(self) -> bool:
         """Whether its dot may still be written: until two seconds after its deadline."""
-        return self.message.deadline is None or time.monotonic() <= self.message.deadline + DOT_GRACE_S
+        deadline = self.message.deadline
+        return deadline is None or time.monotonic() <= deadline + DOT_GRACE_S
 
     @property
     def seconds_left(self) -> float:
@@ -58,11 +60,12 @@ class Watch:
         self._loop, self._on_time = asyncio.get_running_loop(), on_time
         self._moment = float("inf")
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = float("inf")
 
     def within(self, seconds: float) -> None:
         """Ring after so many seconds from now, and not at what was said before."""
-        self._moment = self._loop.time() + seconds
-        if self._timer is None or self._timer.when() > self._moment:
+        self._moment = moment = self._loop.time() + seconds
+        if self._rings_at > moment:
             self._set()
 
     def rest(self) -> None:
@@ -72,17 +75,19 @@ class Watch:
     def stop(self) -> None:
         """End for good."""
         self.rest()
+        self._clear()
+
+    def _clear(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer, self._rings_at = None, float("inf")
 
     def _set(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._moment, self._ring)
+        self._clear()
+        self._timer, self._rings_at = self._loop.call_at(self._moment, self._ring), self._moment
 
     def _ring(self) -> None:
-        self._timer = None
+        self._clear()
         if self._loop.time() >= self._moment:
             self._on_time()
         elif self._moment != float("inf"):

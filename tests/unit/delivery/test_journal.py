@@ -59,7 +59,7 @@ def test_a_later_claim_of_the_same_mail_is_told_from_the_first(slot: SlotJournal
 def test_any_reply_is_one_line_that_reads_back(text: str, enhanced: str, position: int) -> None:
     lines: list[bytes] = []
     slot = object.__new__(SlotJournal)
-    slot._process, slot._claims = os.getpid(), {}
+    slot._process, slot._named = os.getpid(), {}
     slot._write = lines.append  # type: ignore[method-assign]
     slot.under(9, CLAIM)
     printable = text.encode("utf-8", "replace").decode()
