@@ -28,7 +28,7 @@ def options_of(arguments: list[str]) -> Options:
     add("--every-s", type=float, default=1.2, help="seconds between two kills of senders, on average (1.2)")
     add("--seed", type=int, default=None, help="the same chances once more")
     add("--keep", type=Path, default=None, help="copy database, logs and journals here at the end")
-    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None and name != "inbound"}
     kills = given["kills"]
     shares = {"sends": 300 * kills, "db_kills": max(1, kills // 20), "redis_losses": max(1, kills // 20), "unsubscribes": max(10, kills // 2),
               "pauses": max(2, kills // 20), "cancels": max(1, kills // 50)}
