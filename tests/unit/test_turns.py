@@ -40,6 +40,15 @@ def test_a_class_that_an_operator_chose_stays() -> None:
     assert _in_a_thread(of_an_idle_one) == os.SCHED_IDLE
 
 
+def test_a_system_that_forbids_it_stops_no_work(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def forbid(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", forbid)
+    give_way()
+    assert "SCHED_BATCH" in caplog.text
+
+
 def test_work_in_bulk_is_done_by_queues_of_its_own() -> None:
     assert set(QUEUES) > IN_BULK
     assert "transactional" not in IN_BULK
